@@ -1,0 +1,209 @@
+//! The PostgreSQL driver: one client owned by one thread, statements prepared once, the connection's task on the runtime.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::{AtomicBool, Ordering}},
+};
+
+use tokio::runtime::Handle;
+use tokio_postgres::{
+    Client, Config, NoTls, Statement,
+    error::SqlState,
+    types::{IsNull, ToSql, Type, private::BytesMut},
+};
+
+use crate::{Arg, Column, Constraint, ConstraintKind, Error, Row};
+
+pub(crate) struct Postgres {
+    client: Client,
+    runtime: Handle,
+    statements: HashMap<Box<str>, Statement>,
+    /// The last error said that the same transaction may succeed if it is run again.
+    rerun: bool,
+    /// Cleared by the connection's task when the connection ends.
+    alive: Arc<AtomicBool>,
+    in_transaction: bool,
+}
+
+impl Postgres {
+    /// Connects; blocks the calling storage thread.
+    pub(crate) fn connect(config: &Config, runtime: &Handle) -> Result<Self, Error> {
+        runtime.block_on(Self::connect_async(config, runtime))
+    }
+
+    pub(crate) async fn connect_async(config: &Config, runtime: &Handle) -> Result<Self, Error> {
+        let (client, connection) = config.connect(NoTls).await.map_err(|e| Error::Unavailable(e.to_string()))?;
+        let alive = Arc::new(AtomicBool::new(true));
+        let flag = Arc::clone(&alive);
+        runtime.spawn(async move {
+            if let Err(reason) = connection.await {
+                tracing::warn!(%reason, "the PostgreSQL connection ended");
+            }
+            flag.store(false, Ordering::Release);
+        });
+        client
+            .batch_execute("SET synchronous_commit = on; SET client_min_messages = warning;")
+            .await
+            .map_err(|e| Error::Unavailable(e.to_string()))?;
+        let statements = HashMap::new();
+        Ok(Self { client, runtime: runtime.clone(), statements, rerun: false, alive, in_transaction: false })
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.alive.load(Ordering::Acquire) && !self.client.is_closed()
+    }
+
+    /// Whether the transaction still exists: it is gone with its connection.
+    pub(crate) fn in_transaction(&self) -> bool {
+        self.in_transaction && self.is_alive()
+    }
+
+    /// Whether an error since the last call asked for another run (serialisation, deadlock, fail-over).
+    pub(crate) fn take_rerun(&mut self) -> bool {
+        std::mem::take(&mut self.rerun)
+    }
+
+    pub(crate) fn control(&mut self, sql: &'static str) -> Result<(), Error> {
+        self.batch(sql)?;
+        match sql {
+            "COMMIT" | "ROLLBACK" => self.in_transaction = false,
+            sql if sql.starts_with("BEGIN") => self.in_transaction = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn batch(&mut self, sql: &str) -> Result<(), Error> {
+        let done = self.runtime.block_on(self.client.batch_execute(sql));
+        done.map_err(|e| self.error(&e))
+    }
+
+    pub(crate) fn exec(&mut self, sql: &str, args: &[Arg<'_>]) -> Result<u64, Error> {
+        let statement = self.statement(sql)?;
+        let parameters: Vec<&(dyn ToSql + Sync)> = args.iter().map(|it| it as _).collect();
+        let done = self.runtime.block_on(self.client.execute(&statement, &parameters));
+        done.map_err(|e| self.error(&e))
+    }
+
+    pub(crate) fn query(
+        &mut self,
+        sql: &str,
+        args: &[Arg<'_>],
+        each: &mut dyn FnMut(&Row<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let statement = self.statement(sql)?;
+        let parameters: Vec<&(dyn ToSql + Sync)> = args.iter().map(|it| it as _).collect();
+        let rows = self.runtime.block_on(self.client.query(&statement, &parameters)).map_err(|e| self.error(&e))?;
+        rows.iter().try_for_each(|row| each(&Row::Postgres(row)))
+    }
+
+    /// Prepares a statement without running it; for the test that prepares them all.
+    pub(crate) fn prepare(&mut self, sql: &str) -> Result<(), Error> {
+        self.statement(sql).map(drop)
+    }
+
+    fn statement(&mut self, sql: &str) -> Result<Statement, Error> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let prepared = self.runtime.block_on(self.client.prepare(sql));
+        let statement = prepared.map_err(|e| self.error(&e))?;
+        self.statements.insert(sql.into(), statement.clone());
+        Ok(statement)
+    }
+
+    fn error(&mut self, e: &tokio_postgres::Error) -> Error {
+        let Some(db) = e.as_db_error() else {
+            let gone = e.is_closed() || !self.is_alive() || std::error::Error::source(e).is_some_and(|s| s.is::<std::io::Error>());
+            self.rerun |= gone;
+            return if gone { Error::Unavailable(e.to_string()) } else { Error::Driver(describe(e)) };
+        };
+        let code = db.code();
+        let passing = [
+            SqlState::T_R_SERIALIZATION_FAILURE,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+        ];
+        if passing.contains(code) {
+            self.rerun = true;
+            return Error::Unavailable(db.to_string());
+        }
+        classify(code, db)
+    }
+}
+
+fn describe(e: &tokio_postgres::Error) -> String {
+    std::error::Error::source(e).map_or_else(|| e.to_string(), |source| format!("{e}: {source}"))
+}
+
+fn classify(code: &SqlState, db: &tokio_postgres::error::DbError) -> Error {
+    let constraint = |kind| {
+        let name = db.constraint().or(db.column()).unwrap_or_default().to_owned();
+        Error::Constraint(Constraint { kind, name })
+    };
+    match *code {
+        SqlState::UNIQUE_VIOLATION => constraint(ConstraintKind::Unique),
+        SqlState::NOT_NULL_VIOLATION => constraint(ConstraintKind::NotNull),
+        _ if code.code().starts_with("23") => constraint(ConstraintKind::Other),
+        SqlState::DISK_FULL => Error::StorageFull,
+        SqlState::READ_ONLY_SQL_TRANSACTION => Error::ReadOnly,
+        // Class 53: insufficient resources; 57: operator intervention; 58: system error.
+        _ if ["53", "57", "58"].iter().any(|class| code.code().starts_with(class)) => Error::Unavailable(db.to_string()),
+        _ => Error::Driver(db.to_string()),
+    }
+}
+
+pub(crate) fn column(row: &tokio_postgres::Row, index: usize) -> Result<Column<'_>, Error> {
+    fn value<'r, T: tokio_postgres::types::FromSql<'r>>(
+        row: &'r tokio_postgres::Row,
+        index: usize,
+        wrap: impl Fn(T) -> Column<'r>,
+    ) -> Result<Column<'r>, Error> {
+        let value: Option<T> = row.try_get(index).map_err(Error::corrupt)?;
+        Ok(value.map_or(Column::Null, wrap))
+    }
+    let column = row.columns().get(index).ok_or_else(|| Error::corrupt(format!("no column {index}")))?;
+    match *column.type_() {
+        Type::INT8 => value(row, index, Column::Int),
+        Type::INT4 => value(row, index, |it: i32| Column::Int(it.into())),
+        Type::BOOL => value(row, index, Column::Bool),
+        Type::FLOAT8 => value(row, index, Column::Real),
+        Type::TEXT | Type::VARCHAR => value(row, index, Column::Text),
+        Type::BYTEA => value(row, index, Column::Blob),
+        ref other => Err(Error::corrupt(format!("column {index} has type {other}"))),
+    }
+}
+
+type Encoded = Result<IsNull, Box<dyn std::error::Error + Sync + Send>>;
+
+impl ToSql for Arg<'_> {
+    fn to_sql(&self, column: &Type, out: &mut BytesMut) -> Encoded {
+        match *self {
+            Arg::Null => Ok(IsNull::Yes),
+            Arg::Int(it) if *column == Type::INT4 => i32::try_from(it)?.to_sql(column, out),
+            Arg::Int(it) => it.to_sql(column, out),
+            Arg::Real(it) => it.to_sql(column, out),
+            Arg::Bool(it) => it.to_sql(column, out),
+            Arg::Text(it) => it.to_sql(column, out),
+            Arg::Blob(it) => it.to_sql(column, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn to_sql_checked(&self, column: &Type, out: &mut BytesMut) -> Encoded {
+        let fits = match self {
+            Arg::Null => true,
+            Arg::Int(_) => matches!(*column, Type::INT8 | Type::INT4),
+            Arg::Real(_) => *column == Type::FLOAT8,
+            Arg::Bool(_) => *column == Type::BOOL,
+            Arg::Text(_) => matches!(*column, Type::TEXT | Type::VARCHAR),
+            Arg::Blob(_) => *column == Type::BYTEA,
+        };
+        if fits { self.to_sql(column, out) } else { Err(format!("{self:?} is no {column}").into()) }
+    }
+}

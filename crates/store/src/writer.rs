@@ -1,0 +1,332 @@
+//! The writer: group commit.
+//!
+//! **Purpose.** Many commands, one fsync. A writer thread takes all commands that wait (at most [`Shape::most`]), runs each
+//! in its own savepoint of one transaction, commits once, tells the process what happened, and then answers them all.
+//!
+//! **Order.** Commands run in the order they were queued. Hooks see batches in commit order, before anyone is answered.
+//!
+//! **Failure.** A command that fails or panics rolls back to its savepoint and takes nobody with it. If the transaction itself
+//! is gone (SQLite ends it on a full disk), nobody of the batch is answered with success and each command is run again alone,
+//! once. A failed COMMIT answers the whole batch with an error that a client may retry. On PostgreSQL each batch leaves
+//! an id behind; when the connection dies during COMMIT, the writer reconnects and looks it up before it answers.
+//!
+//! **Bounds.** The queue is bounded; a full one refuses with [`Error::Busy`] at once.
+
+use std::{
+    any::Any,
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
+};
+
+use model::{BatchId, WorkspaceId, World};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    Error, Tx, args,
+    conn::Conn,
+    db::{Committed, Hooks, Reserve, Stats},
+    tx::Effects,
+};
+
+/// How a database wants its batches.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    /// Commands in one transaction.
+    pub(crate) most: usize,
+    /// One transaction serves one workspace, whose counter row is locked first.
+    pub(crate) by_workspace: bool,
+}
+
+impl Shape {
+    pub(crate) const SQLITE: Self = Self { most: 1024, by_workspace: false };
+    // More than 64 subtransactions make every PostgreSQL backend slow.
+    pub(crate) const POSTGRES: Self = Self { most: 50, by_workspace: true };
+}
+
+/// A command in the queue, with its types hidden.
+pub(crate) trait Command: Send {
+    fn workspace(&self) -> WorkspaceId;
+    /// Whether it may run while the disk reserve is touched.
+    fn essential(&self) -> bool;
+    /// Runs it and keeps the outcome; true when its changes are to stay.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Forgets the outcome and keeps an error instead.
+    fn fail(&mut self, error: Error);
+    /// Gives the outcome to whoever waits.
+    fn answer(self: Box<Self>);
+}
+
+pub(crate) struct Call<F, T, E> {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) essential: bool,
+    pub(crate) body: F,
+    pub(crate) outcome: Option<Result<T, E>>,
+    pub(crate) answer: oneshot::Sender<Result<T, E>>,
+}
+
+impl<F, T, E> Command for Call<F, T, E>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
+    T: Send,
+    E: From<Error> + Send,
+{
+    fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    fn essential(&self) -> bool {
+        self.essential
+    }
+
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        let body = &mut self.body;
+        let outcome = catch_unwind(AssertUnwindSafe(|| body(tx)))
+            .unwrap_or_else(|panic| Err(Error::Panicked(panic_text(panic.as_ref())).into()));
+        let keep = outcome.is_ok();
+        self.outcome = Some(outcome);
+        keep
+    }
+
+    fn fail(&mut self, error: Error) {
+        self.outcome = Some(Err(error.into()));
+    }
+
+    fn answer(self: Box<Self>) {
+        let outcome = self.outcome.unwrap_or_else(|| Err(Error::Closed.into()));
+        // Nobody waits any more when the client hung up; what was committed stays committed.
+        drop(self.answer.send(outcome));
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+type Batch = Vec<Box<dyn Command>>;
+
+/// How a batch ended.
+enum End {
+    Committed,
+    /// Nothing was committed and the transaction is gone.
+    Lost(Error),
+    /// The database asks for the same transaction again.
+    Rerun(Error),
+    /// The COMMIT itself failed.
+    Failed(Error),
+}
+
+pub(crate) struct Writer {
+    pub(crate) conn: Option<Conn>,
+    pub(crate) connect: Box<dyn FnMut() -> Result<Conn, Error> + Send>,
+    pub(crate) queue: mpsc::Receiver<Box<dyn Command>>,
+    pub(crate) held: VecDeque<Box<dyn Command>>,
+    pub(crate) shape: Shape,
+    pub(crate) world: World,
+    pub(crate) hooks: Arc<Hooks>,
+    pub(crate) reserve: Reserve,
+    pub(crate) stats: Arc<Stats>,
+}
+
+impl Writer {
+    /// Works until every sender is gone and the queue is empty.
+    pub(crate) fn run(mut self) {
+        while let Some(batch) = self.next_batch() {
+            self.stats.batches.fetch_add(1, Ordering::Relaxed);
+            self.stats.commands.fetch_add(batch.len() as u64, Ordering::Relaxed);
+            self.process(batch);
+        }
+    }
+
+    fn next_batch(&mut self) -> Option<Batch> {
+        if self.held.is_empty() {
+            self.held.push_back(self.queue.blocking_recv()?);
+        }
+        while let Ok(command) = self.queue.try_recv() {
+            self.held.push_back(command);
+            if self.held.len() >= self.shape.most * 2 {
+                break;
+            }
+        }
+        let waiting = std::mem::take(&mut self.held);
+        let workspace = waiting.front()?.workspace();
+        let mut batch = Batch::new();
+        for command in waiting {
+            let fits = !self.shape.by_workspace || command.workspace() == workspace;
+            if fits && batch.len() < self.shape.most {
+                batch.push(command);
+            } else {
+                self.held.push_back(command);
+            }
+        }
+        Some(batch)
+    }
+
+    fn process(&mut self, batch: Batch) {
+        let mut batch = self.refuse_below_reserve(batch);
+        if batch.is_empty() {
+            return;
+        }
+        match self.attempt_with_reruns(&mut batch) {
+            End::Committed => {}
+            End::Lost(_) if batch.len() > 1 => return batch.into_iter().for_each(|command| self.process_alone(command)),
+            End::Lost(error) | End::Rerun(error) | End::Failed(error) => fail_all(&mut batch, &error),
+        }
+        batch.into_iter().for_each(Command::answer);
+    }
+
+    fn process_alone(&mut self, command: Box<dyn Command>) {
+        let mut batch = vec![command];
+        match self.attempt_with_reruns(&mut batch) {
+            End::Committed => {}
+            End::Lost(error) | End::Rerun(error) | End::Failed(error) => fail_all(&mut batch, &error),
+        }
+        batch.into_iter().for_each(Command::answer);
+    }
+
+    /// Below the disk reserve only what frees space or lets people in may write.
+    fn refuse_below_reserve(&mut self, batch: Batch) -> Batch {
+        if !self.reserve.is_touched(&self.world) {
+            return batch;
+        }
+        let (allowed, refused): (Batch, Batch) = batch.into_iter().partition(|command| command.essential());
+        for mut command in refused {
+            command.fail(Error::StorageFull);
+            command.answer();
+        }
+        allowed
+    }
+
+    fn attempt_with_reruns(&mut self, batch: &mut Batch) -> End {
+        let mut end = self.attempt(batch);
+        for _ in 0..3 {
+            let End::Rerun(_) = end else { break };
+            end = self.attempt(batch);
+        }
+        end
+    }
+
+    fn attempt(&mut self, batch: &mut Batch) -> End {
+        let mut conn = match self.usable_connection() {
+            Ok(conn) => conn,
+            Err(error) => return End::Failed(error),
+        };
+        let mut effects = Effects::default();
+        let end = self.transact(&mut conn, batch, &mut effects);
+        if !matches!(end, End::Committed) {
+            conn.rollback();
+        }
+        self.conn = Some(conn);
+        if matches!(end, End::Committed) {
+            self.hooks.tell(Committed::of(effects));
+        }
+        end
+    }
+
+    fn usable_connection(&mut self) -> Result<Conn, Error> {
+        match self.conn.take() {
+            Some(conn) if conn.is_alive() => Ok(conn),
+            _ => (self.connect)(),
+        }
+    }
+
+    fn transact(&mut self, conn: &mut Conn, batch: &mut Batch, effects: &mut Effects) -> End {
+        let opened = conn.begin_write().and_then(|()| self.open_batch(conn, batch, effects));
+        let batch_id = match opened {
+            Ok(batch_id) => batch_id,
+            Err(error) if conn.take_rerun() => return End::Rerun(error),
+            Err(error) => return End::Failed(error),
+        };
+        let single = batch.len() == 1;
+        for command in batch.iter_mut() {
+            let ended = if single { run_single(conn, &self.world, effects, command) } else { run_guarded(conn, &self.world, effects, command) };
+            if conn.take_rerun() {
+                return End::Rerun(Error::Unavailable("the transaction could not be finished".to_owned()));
+            }
+            match ended {
+                Ok(true) => {}
+                // A command alone that failed has nothing to commit.
+                Ok(false) if single => {
+                    conn.rollback();
+                    *effects = Effects::default();
+                    return End::Committed;
+                }
+                Ok(false) => {}
+                Err(error) => return End::Lost(error),
+            }
+        }
+        if let Err(error) = effects.write_counters(conn) {
+            return if conn.in_transaction() { End::Failed(error) } else { End::Lost(error) };
+        }
+        self.commit(conn, batch_id)
+    }
+
+    /// On PostgreSQL: locks the workspace's counter and leaves the batch's id behind.
+    fn open_batch(&mut self, conn: &mut Conn, batch: &Batch, effects: &mut Effects) -> Result<Option<BatchId>, Error> {
+        let (true, Some(first)) = (self.shape.by_workspace, batch.first()) else { return Ok(None) };
+        effects.lock_counter(conn, first.workspace())?;
+        let id: BatchId = self.world.id();
+        conn.exec("INSERT INTO batches (id, committed_at) VALUES ($1, $2)", args![id, self.world.now()])?;
+        Ok(Some(id))
+    }
+
+    fn commit(&mut self, conn: &mut Conn, batch_id: Option<BatchId>) -> End {
+        match (conn.commit(), batch_id) {
+            (Ok(()), _) => End::Committed,
+            (Err(error), Some(id)) if !conn.is_alive() => self.find_out(conn, id, error),
+            (Err(error), _) => End::Failed(error),
+        }
+    }
+
+    /// The connection died during COMMIT: only the batch's id tells whether it took place.
+    fn find_out(&mut self, conn: &mut Conn, id: BatchId, error: Error) -> End {
+        let mut fresh = match (self.connect)() {
+            Ok(fresh) => fresh,
+            Err(_) => return End::Failed(error),
+        };
+        let mut found = false;
+        let asked = fresh.query("SELECT 1 FROM batches WHERE id = $1", args![id], &mut |_| {
+            found = true;
+            Ok(())
+        });
+        *conn = fresh;
+        match asked {
+            Ok(()) if found => End::Committed,
+            Ok(()) => End::Rerun(error),
+            Err(_) => End::Failed(error),
+        }
+    }
+}
+
+/// Runs a command that has the transaction for itself; false when it failed.
+fn run_single(conn: &mut Conn, world: &World, effects: &mut Effects, command: &mut Box<dyn Command>) -> Result<bool, Error> {
+    let kept = command.run(&mut Tx::new(conn, world, command.workspace(), effects));
+    if kept && !conn.in_transaction() {
+        return Err(Error::StorageFull);
+    }
+    Ok(kept)
+}
+
+/// Runs a command in its savepoint; false when it failed and is undone. An error means that the transaction is gone.
+fn run_guarded(conn: &mut Conn, world: &World, effects: &mut Effects, command: &mut Box<dyn Command>) -> Result<bool, Error> {
+    conn.savepoint()?;
+    let mark = effects.mark(command.workspace());
+    let kept = command.run(&mut Tx::new(conn, world, command.workspace(), effects));
+    if !conn.in_transaction() {
+        return Err(Error::StorageFull);
+    }
+    if kept {
+        conn.release()?;
+    } else {
+        conn.rollback_to()?;
+        effects.restore(&mark);
+    }
+    Ok(kept)
+}
+
+fn fail_all(batch: &mut Batch, error: &Error) {
+    for command in batch {
+        command.fail(error.clone());
+    }
+}
