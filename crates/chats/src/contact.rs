@@ -53,11 +53,7 @@ fn read(row: &Row<'_>) -> Result<Contact, Error> {
 /// # Errors
 /// See [`Error`].
 pub fn contact(tx: &mut Tx<'_>, workspace: WorkspaceId, id: ContactId) -> Result<Option<Contact>, Error> {
-    tx.first(
-        &format!("SELECT {COLUMNS} FROM contacts WHERE id = $1 AND workspace_id = $2"),
-        args![id, workspace],
-        read,
-    )
+    tx.first(&format!("SELECT {COLUMNS} FROM contacts WHERE id = $1 AND workspace_id = $2"), args![id, workspace], read)
 }
 
 fn by_identity(tx: &mut Tx<'_>, external_id: &str) -> Result<Option<Contact>, Error> {

@@ -112,7 +112,9 @@ fn rewrite(tx: &mut Tx<'_>, mut message: Message, edit: &EditedText) -> Result<R
 }
 
 fn known(tx: &mut Tx<'_>, chat: &crate::Chat, external_id: &str) -> Result<Option<model::MessageId>, Error> {
-    tx.first("SELECT id FROM messages WHERE chat_id = $1 AND external_id = $2", args![chat.id, external_id], |row| row.get(0))
+    tx.first("SELECT id FROM messages WHERE chat_id = $1 AND external_id = $2", args![chat.id, external_id], |row| {
+        row.get(0)
+    })
 }
 
 /// What people call themselves and write may hold what a database cannot: U+0000 becomes U+FFFD, names become one short line.

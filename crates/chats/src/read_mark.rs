@@ -66,7 +66,12 @@ fn save(tx: &mut Tx<'_>, user: UserId, mark: ReadMark) -> Result<(), Error> {
     Ok(())
 }
 
-fn announce(tx: &mut Tx<'_>, user: UserId, conversation_id: Option<ConversationId>, mark: ReadMark) -> Result<(), Error> {
+fn announce(
+    tx: &mut Tx<'_>,
+    user: UserId,
+    conversation_id: Option<ConversationId>,
+    mark: ReadMark,
+) -> Result<(), Error> {
     tx.append(NewEvent {
         kind: "read.marked",
         version: 1,

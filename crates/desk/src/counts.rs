@@ -2,10 +2,7 @@
 
 use ::model::Event;
 use serde::Deserialize;
-use store::{
-    OnError, Subscriber, Tx,
-    subscribers::SubscriberError,
-};
+use store::{OnError, Subscriber, Tx, subscribers::SubscriberError};
 
 use crate::{model::Status, store as rows};
 

@@ -1,6 +1,8 @@
 //! All SQL of the Desk.
 
-use ::model::{ActorRef, Audience, BotId, ChatId, ConversationId, NewEvent, Right, Timestamp, UserId, WorkspaceId, preview};
+use ::model::{
+    ActorRef, Audience, BotId, ChatId, ConversationId, NewEvent, Right, Timestamp, UserId, WorkspaceId, preview,
+};
 use chats::{Author, AuthorKind, Chat, Contact, Message};
 use serde::Serialize;
 use store::{Arg, Error, Row, ToArg, Tx, args};

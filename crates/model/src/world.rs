@@ -83,7 +83,10 @@ impl std::fmt::Debug for World {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::{AtomicI64, Ordering}, time::Duration};
+    use std::{
+        sync::atomic::{AtomicI64, Ordering},
+        time::Duration,
+    };
 
     use super::*;
     use crate::{ChatId, Sleep};

@@ -81,7 +81,8 @@ pub(crate) fn load(
     flags: &Flags,
 ) -> anyhow::Result<Config> {
     let mut table: Table = DEFAULTS.parse().context("the defaults are malformed")?;
-    if let Some(path) = file.map(Path::to_path_buf).or_else(|| Some(PathBuf::from(USUAL_FILE)).filter(|it| it.exists())) {
+    if let Some(path) = file.map(Path::to_path_buf).or_else(|| Some(PathBuf::from(USUAL_FILE)).filter(|it| it.exists()))
+    {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let own: Table = text.parse().with_context(|| format!("{} is no valid TOML", path.display()))?;
         overlay(&mut table, own, "").with_context(|| format!("in {}", path.display()))?;
@@ -225,7 +226,8 @@ mod tests {
     fn with(variables: &[(&str, &str)], flags: &[(&str, &str)]) -> anyhow::Result<Config> {
         let empty = tempfile::NamedTempFile::new().expect("a temporary file");
         let flags = flags.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
-        let environment = |name: &str| variables.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned());
+        let environment =
+            |name: &str| variables.iter().find(|(it, _)| *it == name).map(|(_, value)| (*value).to_owned());
         load(Some(empty.path()), environment, &flags)
     }
 
@@ -243,7 +245,8 @@ mod tests {
     #[test]
     fn the_environment_and_then_flags_win() {
         let variables = [("SWITCHBOARD_TELEGRAM_API_URL", "http://127.0.0.1:9"), ("SWITCHBOARD_LIMITS_PER_USER", "7")];
-        let config = with(&variables, &[("limits.per_user", "9"), ("http.cors_origins", "https://a.test, https://b.test")]);
+        let config =
+            with(&variables, &[("limits.per_user", "9"), ("http.cors_origins", "https://a.test, https://b.test")]);
         let config = config.expect("valid");
         assert_eq!(config.telegram.api_url, "http://127.0.0.1:9");
         assert_eq!(config.limits.per_user, 9);

@@ -4,11 +4,7 @@ use serde::Serialize;
 use store::subscribers;
 use utoipa::ToSchema;
 
-use crate::{
-    counts::NAME,
-    model::Status,
-    store as rows,
-};
+use crate::{counts::NAME, model::Status, store as rows};
 
 /// How many conversations there are in each status.
 #[derive(Debug, Default, Serialize, ToSchema)]

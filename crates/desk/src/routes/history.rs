@@ -66,7 +66,9 @@ fn checked(query: &PageQuery) -> Result<HistoryQuery, Problem> {
     let PageQuery { before, after, anchor, limit } = *query;
     let limit = limit.unwrap_or(kit::page::DEFAULT_LIMIT);
     let places = [before, after, anchor];
-    let bad = |detail: &str| Problem::new(axum::http::StatusCode::BAD_REQUEST, "invalid_query", "Invalid query").detail(detail);
+    let bad = |detail: &str| {
+        Problem::new(axum::http::StatusCode::BAD_REQUEST, "invalid_query", "Invalid query").detail(detail)
+    };
     if !(1..=kit::page::MOST).contains(&limit) {
         return Err(bad("limit must be 1 to 200."));
     }

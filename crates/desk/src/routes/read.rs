@@ -1,9 +1,5 @@
 use ::model::{ConversationId, Seq};
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use chats::ReadMark;
 use kit::{Allowed, Hub, Input, Path, Principal, Problem, Write, rights};
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,7 @@
 use std::sync::Arc;
 
 use ::model::{ConversationId, DeliveryClass, Seq, check_text};
-use axum::{
-    Extension,
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
+use axum::{Extension, extract::State, http::StatusCode, response::Response};
 use chats::{Author, AuthorKind, Chats, MAX_NOTE, MAX_TEXT, Message, Post};
 use kit::{Allowed, Hub, Input, Path, Principal, Problem, Write, rights};
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,5 @@
 use ::model::ConversationId;
-use axum::{
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use kit::{Allowed, Hub, Input, Path, Principal, Problem, Write, rights};
 use serde::{Deserialize, Serialize};
 use store::Tx;
@@ -12,7 +8,7 @@ use utoipa::ToSchema;
 use super::find;
 use crate::{
     model::{Conversation, Status},
-    store as rows,
+    set_status,
 };
 
 /// What may be changed.
@@ -43,16 +39,17 @@ pub(crate) async fn update_conversation(
     write.run(&hub, &principal, StatusCode::OK, &input, move |tx| update(tx, &actor, id, input)).await
 }
 
-fn update(tx: &mut Tx<'_>, actor: &Principal, id: ConversationId, input: UpdateConversation) -> Result<Conversation, Problem> {
+fn update(
+    tx: &mut Tx<'_>,
+    actor: &Principal,
+    id: ConversationId,
+    input: UpdateConversation,
+) -> Result<Conversation, Problem> {
     let status = match input.status {
         Settable::Open => Status::Open,
         Settable::Resolved => Status::Resolved,
     };
-    let known = find(tx, actor, id)?;
-    if known.case.status == status {
-        return Ok(known);
-    }
-    rows::set_status(tx, actor.actor(), id, known.case.status, status).map_err(|error| {
+    set_status(tx, actor.actor(), id, status).map_err(|error| {
         if error.is_duplicate() {
             let detail = "The contact has a newer conversation. Go on there.";
             return Problem::conflict("conversation_superseded", detail);
