@@ -76,6 +76,20 @@ impl Conn {
         self.release()
     }
 
+    /// Begins a part of a command that can be undone alone. Such parts nest: the name means the innermost.
+    pub(crate) fn begin_attempt(&mut self) -> Result<(), Error> {
+        either!(self, it => it.control("SAVEPOINT attempt"))
+    }
+
+    pub(crate) fn keep_attempt(&mut self) -> Result<(), Error> {
+        either!(self, it => it.control("RELEASE SAVEPOINT attempt"))
+    }
+
+    pub(crate) fn undo_attempt(&mut self) -> Result<(), Error> {
+        either!(self, it => it.control("ROLLBACK TO SAVEPOINT attempt"))?;
+        self.keep_attempt()
+    }
+
     pub(crate) fn in_transaction(&self) -> bool {
         either!(self, it => it.in_transaction())
     }

@@ -4,29 +4,27 @@ use std::{
     collections::VecDeque,
     fs::File,
     hash::{DefaultHasher, Hash, Hasher},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
 };
 
-use model::{Event, WorkspaceId, World};
+use model::{WorkspaceId, World};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
 };
 
 use crate::{
-    Delivery, Error, Tx,
+    DbConfig, Error, Tx, args,
+    config::Reserve,
     conn::Conn,
+    hooks::{Hook, Hooks},
     migrate,
-    postgres::Postgres,
     reader::{Read, Reader},
-    sqlite::Sqlite,
-    tx::Effects,
     writer::{Call, Command, Shape, Writer},
 };
 
@@ -35,56 +33,6 @@ const WRITE_QUEUE: usize = 8192;
 /// Reads that may wait.
 const READ_QUEUE: usize = 8192;
 
-/// Tells free bytes of the file system that holds the data; `None` when it cannot be known.
-pub type FreeSpace = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
-
-/// Where the data is and how many threads work on it.
-#[derive(Clone)]
-pub struct DbConfig {
-    /// The folder of the SQLite database, its lock and its key check.
-    pub folder: PathBuf,
-    /// `postgres://…` to use PostgreSQL instead of SQLite.
-    pub url: Option<String>,
-    /// Reading threads.
-    pub readers: usize,
-    /// Writing threads on PostgreSQL; SQLite has one.
-    pub writers: usize,
-    /// Free bytes below which ordinary writes are refused; 0 switches it off.
-    pub disk_reserve: u64,
-    /// Where free space is read; `None` asks the file system of `folder`.
-    pub free_space: Option<FreeSpace>,
-}
-
-impl DbConfig {
-    /// SQLite in `folder` with the default number of threads.
-    #[must_use]
-    pub fn sqlite(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), url: None, readers: 2, writers: 4, disk_reserve: 0, free_space: None }
-    }
-
-    /// PostgreSQL at `url`; `folder` still holds what belongs to this node.
-    #[must_use]
-    pub fn postgres(folder: impl Into<PathBuf>, url: impl Into<String>) -> Self {
-        Self { url: Some(url.into()), readers: 4, ..Self::sqlite(folder) }
-    }
-
-    /// The SQLite file.
-    #[must_use]
-    pub fn sqlite_file(&self) -> PathBuf {
-        self.folder.join("switchboard.db")
-    }
-
-    fn opener(&self, writer: bool, runtime: &Handle) -> Result<Box<dyn FnMut() -> Result<Conn, Error> + Send>, Error> {
-        if let Some(url) = &self.url {
-            let config: tokio_postgres::Config = url.parse().map_err(|_| Error::Unavailable("the database URL is malformed".to_owned()))?;
-            let runtime = runtime.clone();
-            return Ok(Box::new(move || Postgres::connect(&config, &runtime).map(Conn::Postgres)));
-        }
-        let file = self.sqlite_file();
-        Ok(Box::new(move || if writer { Sqlite::writer(&file) } else { Sqlite::reader(&file) }.map(Conn::Sqlite)))
-    }
-}
-
 /// Which database is behind a [`Db`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driver {
@@ -92,60 +40,6 @@ pub enum Driver {
     Sqlite,
     /// The server.
     Postgres,
-}
-
-/// What one commit did in one workspace, told to the hooks before the commands are answered.
-#[derive(Clone)]
-pub struct Committed {
-    /// Where it happened.
-    pub workspace: WorkspaceId,
-    /// Its events in order; never empty gaps.
-    pub events: Vec<Arc<Event>>,
-    /// Deliveries that were enqueued or queued again.
-    pub deliveries: Vec<Arc<Delivery>>,
-    /// Whether a job was scheduled.
-    pub jobs: bool,
-}
-
-impl Committed {
-    pub(crate) fn of(effects: Effects) -> Vec<Self> {
-        let mut all: Vec<Self> = Vec::new();
-        let of = |all: &mut Vec<Self>, workspace| {
-            let found = all.iter().position(|it| it.workspace == workspace);
-            found.unwrap_or_else(|| {
-                all.push(Self { workspace, events: Vec::new(), deliveries: Vec::new(), jobs: false });
-                all.len() - 1
-            })
-        };
-        for event in effects.events {
-            let index = of(&mut all, event.workspace);
-            all[index].events.push(Arc::new(event));
-        }
-        for delivery in effects.deliveries {
-            let index = of(&mut all, delivery.workspace);
-            all[index].deliveries.push(Arc::new(delivery));
-        }
-        for workspace in effects.jobs {
-            let index = of(&mut all, workspace);
-            all[index].jobs = true;
-        }
-        all
-    }
-}
-
-/// Called on the writer's thread after a commit and before its commands are answered; it must not block.
-pub type Hook = Arc<dyn Fn(&Committed) + Send + Sync>;
-
-#[derive(Default)]
-pub(crate) struct Hooks(RwLock<Vec<Hook>>);
-
-impl Hooks {
-    pub(crate) fn tell(&self, committed: Vec<Committed>) {
-        let hooks = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        for committed in &committed {
-            hooks.iter().for_each(|hook| hook(committed));
-        }
-    }
 }
 
 /// Counters of the storage threads, for metrics and benches.
@@ -159,37 +53,20 @@ pub struct Stats {
     pub waiting: AtomicU64,
 }
 
-/// The disk reserve, asked at most once a second.
-pub(crate) struct Reserve {
-    bytes: u64,
-    free_space: FreeSpace,
-    asked: Option<Duration>,
-    touched: bool,
-}
+/// One caller that waits for a writer, also when it gives up early.
+struct Waiting(Arc<Stats>);
 
-impl Reserve {
-    fn new(config: &DbConfig) -> Self {
-        let folder = config.folder.clone();
-        let free_space = config.free_space.clone().unwrap_or_else(|| Arc::new(move || free_bytes(&folder)));
-        Self { bytes: config.disk_reserve, free_space, asked: None, touched: false }
-    }
-
-    pub(crate) fn is_touched(&mut self, world: &World) -> bool {
-        if self.bytes == 0 {
-            return false;
-        }
-        let now = world.clock().monotonic();
-        if self.asked.is_none_or(|asked| now.saturating_sub(asked) >= Duration::from_secs(1)) {
-            self.asked = Some(now);
-            self.touched = (self.free_space)().is_some_and(|free| free < self.bytes);
-        }
-        self.touched
+impl Waiting {
+    fn new(stats: Arc<Stats>) -> Self {
+        stats.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(stats)
     }
 }
 
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(folder).ok()?;
-    Some(stat.f_bavail * stat.f_frsize)
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A database, open. Cloning is cheap.
@@ -205,8 +82,8 @@ struct Inner {
     hooks: Arc<Hooks>,
     stats: Arc<Stats>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Held as long as the store is open, so that no second process works on the folder.
-    lock: Mutex<Option<File>>,
+    /// Held as long as the store is open or its writer works, so that no second process works on the folder.
+    lock: Mutex<Option<Arc<File>>>,
 }
 
 impl Db {
@@ -224,8 +101,13 @@ impl Db {
     fn open_blocking(config: DbConfig, world: World, runtime: &Handle) -> Result<Self, Error> {
         std::fs::create_dir_all(&config.folder).map_err(|e| Error::Unavailable(format!("data folder: {e}")))?;
         let driver = if config.url.is_some() { Driver::Postgres } else { Driver::Sqlite };
-        let lock = if driver == Driver::Sqlite { Some(lock_folder(&config.folder)?) } else { None };
-        migrate::run(&mut config.opener(true, runtime)?()?, &world)?;
+        let lock = if driver == Driver::Sqlite { Some(Arc::new(lock_folder(&config.folder)?)) } else { None };
+        let mut conn = config.opener(true, runtime)?()?;
+        migrate::run(&mut conn, &world)?;
+        if driver == Driver::Sqlite {
+            free_what_the_dead_held(&mut conn, &world)?;
+        }
+        drop(conn);
         let (hooks, stats) = (Arc::<Hooks>::default(), Arc::<Stats>::default());
         let inner = Inner {
             driver,
@@ -254,6 +136,10 @@ impl Db {
         &self.0.config
     }
 
+    pub(crate) fn world(&self) -> &World {
+        &self.0.world
+    }
+
     /// Counters of the storage threads.
     #[must_use]
     pub fn stats(&self) -> &Stats {
@@ -262,7 +148,7 @@ impl Db {
 
     /// Registers a hook; hooks run in the order of registration.
     pub fn on_commit(&self, hook: Hook) {
-        self.0.hooks.0.write().unwrap_or_else(PoisonError::into_inner).push(hook);
+        self.0.hooks.add(hook);
     }
 
     /// Runs a command of `workspace` and returns when it is durable. The command may run more than once, so it must have no
@@ -301,16 +187,14 @@ impl Db {
         let (answer, outcome) = oneshot::channel();
         let command = Call { workspace, essential, body, outcome: None, answer };
         let queue = self.0.writer_of(workspace)?;
-        self.0.stats.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting::new(Arc::clone(&self.0.stats));
         let sent = queue.try_send(Box::new(command));
         drop(queue);
-        let outcome = match sent {
+        match sent {
             Ok(()) => outcome.await.unwrap_or_else(|_| Err(Error::Closed.into())),
             Err(mpsc::error::TrySendError::Full(_)) => Err(Error::Busy.into()),
             Err(mpsc::error::TrySendError::Closed(_)) => Err(Error::Closed.into()),
-        };
-        self.0.stats.waiting.fetch_sub(1, Ordering::Relaxed);
-        outcome
+        }
     }
 
     /// Reads from one snapshot, which holds everything that was answered before.
@@ -359,6 +243,7 @@ impl Inner {
                 hooks: Arc::clone(&self.hooks),
                 reserve: Reserve::new(&self.config),
                 stats: Arc::clone(&self.stats),
+                lock: self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             };
             self.spawn(format!("writer-{number}"), move || writer.run())?;
             self.writers.write().unwrap_or_else(PoisonError::into_inner).push(sender);
@@ -408,11 +293,25 @@ impl Inner {
     }
 }
 
-fn lock_folder(folder: &Path) -> Result<File, Error> {
-    let file = File::create(folder.join("switchboard.lock")).map_err(|e| Error::Unavailable(format!("data folder: {e}")))?;
+/// Whoever holds the folder's lock knows that every lease on a piece of work and every running job belongs to a process
+/// that is gone. Waiting for their time to run out would make a restart slow, and endless when the clock went back.
+fn free_what_the_dead_held(conn: &mut Conn, world: &World) -> Result<(), Error> {
+    let now = world.now();
+    conn.exec("UPDATE leases SET expires_at = 0 WHERE expires_at > 0", &[])?;
+    conn.exec("UPDATE jobs SET run_at = $1 WHERE state = 'running' AND run_at > $1", args![now])?;
+    Ok(())
+}
+
+/// Keeps a second process from the folder for as long as the file lives.
+pub(crate) fn lock_folder(folder: &Path) -> Result<File, Error> {
+    lock_file(&folder.join("switchboard.lock"))
+}
+
+pub(crate) fn lock_file(path: &Path) -> Result<File, Error> {
+    let file = File::create(path).map_err(|e| Error::Unavailable(format!("{}: {e}", path.display())))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked),
-        Err(std::fs::TryLockError::Error(e)) => Err(Error::Unavailable(format!("data folder lock: {e}"))),
+        Err(std::fs::TryLockError::Error(e)) => Err(Error::Unavailable(format!("{}: {e}", path.display()))),
     }
 }

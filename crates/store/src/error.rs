@@ -36,8 +36,14 @@ pub enum Error {
         known: i64,
     },
     /// Another process uses the data folder.
-    #[error("the data folder is in use by another process")]
+    #[error("the folder is in use by another process")]
     Locked,
+    /// A backup was made under another sealing key than the one at hand.
+    #[error("the backup belongs to another key: its secrets could not be read")]
+    WrongKey,
+    /// A backup can only be restored to where nothing is yet.
+    #[error("there is data already at the target: {0}")]
+    NotEmpty(String),
     /// The store was closed.
     #[error("the store is closed")]
     Closed,

@@ -112,12 +112,20 @@ pub fn next_due(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
     tx.one("SELECT MIN(run_at) FROM jobs WHERE state IN ('waiting', 'running')", &[], |row| row.get(0))
 }
 
-/// Takes a due job for `ttl`; `None` when somebody else was faster. `seen` is the job as [`due`] gave it.
+/// Takes a due job for `ttl`; `None` when somebody else was faster. `seen` is the job as [`due`] gave it. A job whose last
+/// attempt ended without a word (its worker died) is dead, so that it cannot kill one worker after the other for ever.
 ///
 /// # Errors
 /// See [`Error`].
 pub fn lease(tx: &mut Tx<'_>, seen: &Job, ttl: Duration) -> Result<Option<Job>, Error> {
     let now = tx.now();
+    if seen.attempts >= seen.max_attempts {
+        tx.exec(
+            "UPDATE jobs SET state = 'dead', error = $4 WHERE id = $1 AND fence = $2 AND run_at <= $3 AND state IN ('waiting', 'running')",
+            args![seen.id, seen.fence, now, "the worker did not come back from the last attempt"],
+        )?;
+        return Ok(None);
+    }
     tx.first(
         &format!(
             "UPDATE jobs SET state = 'running', attempts = attempts + 1, fence = fence + 1, run_at = $3

@@ -100,6 +100,9 @@ fn read(workspace: WorkspaceId, row: &Row<'_>) -> Result<Event, Error> {
 /// # Errors
 /// See [`Error`].
 pub fn head(tx: &mut Tx<'_>, workspace: WorkspaceId) -> Result<Seq, Error> {
+    if let Some(seq) = tx.held_head(workspace) {
+        return Ok(seq);
+    }
     let found = tx.first("SELECT event_seq FROM counters WHERE workspace_id = $1", args![workspace], |row| row.get(0))?;
     Ok(found.unwrap_or(0))
 }
@@ -142,10 +145,29 @@ pub fn prune(tx: &mut Tx<'_>, before: Timestamp, most: i64) -> Result<u64, Error
 }
 
 /// Blanks the bodies of all events of the command's workspace about `entity`; used by what erases the entity.
+/// It reads the whole log of the workspace: where that may be long, use [`redact_part`] from a job.
 ///
 /// # Errors
 /// See [`Error`].
 pub fn redact(tx: &mut Tx<'_>, entity: Uuid) -> Result<u64, Error> {
     let workspace = tx.workspace();
-    tx.exec("UPDATE events SET body = NULL WHERE workspace_id = $1 AND entity_id = $2", args![workspace, entity])
+    tx.exec(
+        "UPDATE events SET body = NULL WHERE workspace_id = $1 AND entity_id = $2 AND body IS NOT NULL",
+        args![workspace, entity],
+    )
+}
+
+/// As [`redact`] for the `span` places behind `after` only. Returns where to go on, `None` at the end of the log.
+///
+/// # Errors
+/// See [`Error`].
+pub fn redact_part(tx: &mut Tx<'_>, entity: Uuid, after: Seq, span: i64) -> Result<Option<Seq>, Error> {
+    let workspace = tx.workspace();
+    let until = after.saturating_add(span.max(1));
+    tx.exec(
+        "UPDATE events SET body = NULL
+         WHERE workspace_id = $1 AND entity_id = $2 AND seq > $3 AND seq <= $4 AND body IS NOT NULL",
+        args![workspace, entity, after, until],
+    )?;
+    Ok((until < head(tx, workspace)?).then_some(until))
 }

@@ -28,7 +28,8 @@ pub(crate) fn run(conn: &mut Conn, world: &World) -> Result<(), Error> {
         conn.query("SELECT CAST(pg_advisory_lock($1) AS TEXT)", args![ADVISORY_LOCK], &mut |_| Ok(()))?;
     }
     let done = apply_missing(conn, world);
-    if postgres {
+    conn.rollback();
+    if postgres && conn.is_alive() {
         conn.query("SELECT pg_advisory_unlock($1)", args![ADVISORY_LOCK], &mut |_| Ok(()))?;
     }
     done

@@ -12,7 +12,8 @@
 //! nothing: it is only recorded as an attempt. What a crash leaves in `sending` becomes `unknown` ([`orphans`]) once the old
 //! lease and the request's time-out have run out, because the other side may have it and has no idempotency key.
 //!
-//! **Order.** `position` is gapless per workspace in commit order. A sender keeps the order within one chat and class.
+//! **Order.** `position` rises per workspace in commit order; an item that a person queues again moves to a new one at the
+//! end. A sender keeps the order within one chat and class.
 //!
 //! **Events.** Every change of state appends `delivery.updated` in the same transaction. Enqueueing does not: the message that
 //! caused it carries its delivery.
@@ -355,7 +356,7 @@ pub fn settle(tx: &mut Tx<'_>, id: DeliveryId, lease: &Lease, outcome: &Outcome)
 /// # Errors
 /// See [`Error`].
 pub fn orphans(tx: &mut Tx<'_>, owner: Uuid, fence: i64) -> Result<Vec<Delivery>, Error> {
-    let found = tx.query(
+    let mut found = tx.query(
         concat!(
             "UPDATE deliveries SET state = 'unknown', error = $3, updated_at = $4
              WHERE owner_id = $1 AND workspace_id = $5 AND state = 'sending' AND fence < $2 RETURNING ",
@@ -364,6 +365,7 @@ pub fn orphans(tx: &mut Tx<'_>, owner: Uuid, fence: i64) -> Result<Vec<Delivery>
         args![owner, fence, "the server stopped while this was being sent", tx.now(), tx.workspace()],
         read,
     )?;
+    found.sort_by_key(|it| it.position);
     found.into_iter().map(|it| announced(tx, Some(it.clone())).map(|_| it)).collect()
 }
 
@@ -372,6 +374,11 @@ pub fn orphans(tx: &mut Tx<'_>, owner: Uuid, fence: i64) -> Result<Vec<Delivery>
 /// # Errors
 /// See [`Error`].
 pub fn retry(tx: &mut Tx<'_>, id: DeliveryId) -> Result<Option<Delivery>, Error> {
+    let workspace = tx.workspace();
+    let over = [DeliveryState::Failed, DeliveryState::Unknown, DeliveryState::Dead];
+    if get(tx, workspace, id)?.is_none_or(|it| !over.contains(&it.state)) {
+        return Ok(None);
+    }
     let position = tx.next_delivery_position()?;
     let queued = tx.first(
         concat!(
@@ -419,12 +426,16 @@ pub fn get(tx: &mut Tx<'_>, workspace: WorkspaceId, id: DeliveryId) -> Result<Op
     )
 }
 
-/// The item that carries a message.
+/// The item that carries a message; the newest, should there be several.
 ///
 /// # Errors
 /// See [`Error`].
 pub fn of_message(tx: &mut Tx<'_>, message: MessageId) -> Result<Option<Delivery>, Error> {
-    tx.first(concat!("SELECT ", columns!(), " FROM deliveries WHERE message_id = $1"), args![message], read)
+    tx.first(
+        concat!("SELECT ", columns!(), " FROM deliveries WHERE message_id = $1 ORDER BY position DESC LIMIT 1"),
+        args![message],
+        read,
+    )
 }
 
 /// Up to `limit` items of a workspace below `before` (a position), newest first, of one state or of all.

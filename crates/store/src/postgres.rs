@@ -8,11 +8,17 @@ use std::{
 use tokio::runtime::Handle;
 use tokio_postgres::{
     Client, Config, NoTls, Statement,
-    error::SqlState,
+    error::{Severity, SqlState},
     types::{IsNull, ToSql, Type, private::BytesMut},
 };
 
 use crate::{Arg, Column, Constraint, ConstraintKind, Error, Row};
+
+/// Durable commits; and a transaction whose client vanished without a word does not keep its locks for hours.
+const SESSION: &str = "SET synchronous_commit = on; SET client_min_messages = warning; \
+    SET idle_in_transaction_session_timeout = '60s'; SET tcp_user_timeout = '30s'; SET tcp_keepalives_idle = '30s';";
+/// Statements kept prepared per connection; more than the program has.
+const STATEMENTS: usize = 1024;
 
 pub(crate) struct Postgres {
     client: Client,
@@ -42,7 +48,7 @@ impl Postgres {
             flag.store(false, Ordering::Release);
         });
         client
-            .batch_execute("SET synchronous_commit = on; SET client_min_messages = warning;")
+            .batch_execute(SESSION)
             .await
             .map_err(|e| Error::Unavailable(e.to_string()))?;
         let statements = HashMap::new();
@@ -108,29 +114,41 @@ impl Postgres {
         }
         let prepared = self.runtime.block_on(self.client.prepare(sql));
         let statement = prepared.map_err(|e| self.error(&e))?;
+        if self.statements.len() >= STATEMENTS {
+            self.statements.clear();
+        }
         self.statements.insert(sql.into(), statement.clone());
         Ok(statement)
     }
 
     fn error(&mut self, e: &tokio_postgres::Error) -> Error {
         let Some(db) = e.as_db_error() else {
-            let gone = e.is_closed() || !self.is_alive() || std::error::Error::source(e).is_some_and(|s| s.is::<std::io::Error>());
-            self.rerun |= gone;
-            return if gone { Error::Unavailable(e.to_string()) } else { Error::Driver(describe(e)) };
+            let broken = std::error::Error::source(e).is_some_and(|source| source.is::<std::io::Error>());
+            if e.is_closed() || broken || !self.is_alive() {
+                return self.gone(e.to_string());
+            }
+            return Error::Driver(describe(e));
         };
+        if matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) {
+            return self.gone(db.to_string());
+        }
         let code = db.code();
-        let passing = [
-            SqlState::T_R_SERIALIZATION_FAILURE,
-            SqlState::T_R_DEADLOCK_DETECTED,
-            SqlState::ADMIN_SHUTDOWN,
-            SqlState::CRASH_SHUTDOWN,
-            SqlState::CANNOT_CONNECT_NOW,
-        ];
-        if passing.contains(code) {
+        let stale_plan = *code == SqlState::FEATURE_NOT_SUPPORTED && db.message().starts_with("cached plan");
+        if stale_plan {
+            self.statements.clear();
+        }
+        if stale_plan || [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code) {
             self.rerun = true;
             return Error::Unavailable(db.to_string());
         }
         classify(code, db)
+    }
+
+    /// The server said or showed that this connection is over; its transaction may succeed on another one.
+    fn gone(&mut self, reason: String) -> Error {
+        self.alive.store(false, Ordering::Release);
+        self.rerun = true;
+        Error::Unavailable(reason)
     }
 }
 

@@ -43,14 +43,19 @@ impl Reader {
             tracing::error!("a reader panicked");
         }
         conn.rollback();
-        self.conn = Some(conn);
+        if conn.is_alive() && !conn.in_transaction() {
+            self.conn = Some(conn);
+        }
     }
 
+    /// A connection with an open snapshot. One that was kept may have died meanwhile; then a new one is made.
     fn usable_connection(&mut self) -> Result<Conn, Error> {
-        let mut conn = match self.conn.take() {
-            Some(conn) if conn.is_alive() => conn,
-            _ => (self.connect)()?,
-        };
+        if let Some(mut kept) = self.conn.take().filter(Conn::is_alive)
+            && kept.begin_read().is_ok()
+        {
+            return Ok(kept);
+        }
+        let mut conn = (self.connect)()?;
         conn.begin_read()?;
         Ok(conn)
     }

@@ -22,13 +22,29 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     /// Opens the file for writing, creating it when absent.
-    pub(crate) fn writer(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn writer(path: &Path, max_pages: Option<u32>) -> Result<Self, Error> {
         let connection = Connection::open(path).map_err(|e| error(&e))?;
         let sqlite = Self::wrap(connection)?;
         sqlite.pragma(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}; \
              PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -65536;"
         ))?;
+        if let Some(pages) = max_pages {
+            sqlite.pragma(&format!("PRAGMA max_page_count = {pages}"))?;
+        }
+        Ok(sqlite)
+    }
+
+    /// Opens a file that lies still, such as a backup, and changes nothing about it.
+    pub(crate) fn still(path: &Path) -> Result<Self, Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::wrap(Connection::open_with_flags(path, flags).map_err(|e| error(&e))?)
+    }
+
+    /// Opens a new file that one thread fills at once. Nothing is durable before its owner syncs the file.
+    pub(crate) fn scratch(path: &Path) -> Result<Self, Error> {
+        let sqlite = Self::wrap(Connection::open(path).map_err(|e| error(&e))?)?;
+        sqlite.pragma("PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;")?;
         Ok(sqlite)
     }
 
@@ -98,6 +114,9 @@ impl Sqlite {
     fn rewrite(&mut self, sql: &str) -> Arc<str> {
         if let Some(text) = self.rewritten.get(sql) {
             return Arc::clone(text);
+        }
+        if self.rewritten.len() >= STATEMENTS {
+            self.rewritten.clear();
         }
         let text: Arc<str> = numbered(sql).into();
         self.rewritten.insert(sql.into(), Arc::clone(&text));
@@ -180,7 +199,7 @@ mod tests {
     #[test]
     fn the_writer_is_durable_at_each_commit() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut sqlite = Sqlite::writer(&folder.path().join("it.db")).expect("opens");
+        let mut sqlite = Sqlite::writer(&folder.path().join("it.db"), None).expect("opens");
         let mut read = |sql: &str| {
             let mut value = String::new();
             let each = &mut |row: &Row<'_>| {

@@ -25,6 +25,8 @@ pub(crate) struct Effects {
     pub(crate) events: Vec<Event>,
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) jobs: Vec<WorkspaceId>,
+    /// The first statement that failed in the running command and was not undone since.
+    spoiled: Option<Error>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -40,6 +42,7 @@ pub(crate) struct Mark {
     events: usize,
     deliveries: usize,
     jobs: usize,
+    spoiled: Option<Error>,
 }
 
 impl Effects {
@@ -50,6 +53,7 @@ impl Effects {
             events: self.events.len(),
             deliveries: self.deliveries.len(),
             jobs: self.jobs.len(),
+            spoiled: self.spoiled.clone(),
         }
     }
 
@@ -61,6 +65,20 @@ impl Effects {
         self.events.truncate(mark.events);
         self.deliveries.truncate(mark.deliveries);
         self.jobs.truncate(mark.jobs);
+        self.spoiled.clone_from(&mark.spoiled);
+    }
+
+    pub(crate) fn take_spoiled(&mut self) -> Option<Error> {
+        self.spoiled.take()
+    }
+
+    fn note<T>(&mut self, done: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &done
+            && self.spoiled.is_none()
+        {
+            self.spoiled = Some(error.clone());
+        }
+        done
     }
 
     /// Writes the counters back, once per batch and workspace.
@@ -145,7 +163,8 @@ impl<'c> Tx<'c> {
     /// # Errors
     /// See [`Error`].
     pub fn exec(&mut self, sql: &str, args: &[Arg<'_>]) -> Result<u64, Error> {
-        self.conn.exec(sql, args)
+        let done = self.conn.exec(sql, args);
+        self.effects.note(done)
     }
 
     /// Runs a statement and maps each row of its answer.
@@ -159,11 +178,11 @@ impl<'c> Tx<'c> {
         mut map: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let mut rows = Vec::new();
-        self.conn.query(sql, args, &mut |row| {
+        let done = self.conn.query(sql, args, &mut |row| {
             rows.push(map(row)?);
             Ok(())
-        })?;
-        Ok(rows)
+        });
+        self.effects.note(done).map(|()| rows)
     }
 
     /// Runs a statement and maps the first row of its answer, if there is one.
@@ -177,13 +196,13 @@ impl<'c> Tx<'c> {
         mut map: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let mut first = None;
-        self.conn.query(sql, args, &mut |row| {
+        let done = self.conn.query(sql, args, &mut |row| {
             if first.is_none() {
                 first = Some(map(row)?);
             }
             Ok(())
-        })?;
-        Ok(first)
+        });
+        self.effects.note(done).map(|()| first)
     }
 
     /// As [`Tx::first`], for a row that has to exist.
@@ -217,18 +236,32 @@ impl<'c> Tx<'c> {
 
     /// Runs `body` in a savepoint of its own: when it fails, only its own changes are undone and the command goes on.
     ///
+    /// It is the only way to go on after a statement that failed: PostgreSQL refuses everything in a transaction with a failed
+    /// statement, and a command that ignores one and returns `Ok` is undone on both databases.
+    ///
     /// # Errors
     /// The outer error is the transaction's own and ends the command; the inner one is what `body` returned.
     pub fn attempt<T, E>(&mut self, body: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<Result<T, E>, Error> {
-        self.conn.exec("SAVEPOINT attempt", &[])?;
+        self.conn.begin_attempt()?;
         let mark = self.effects.mark(self.workspace);
         let outcome = body(self);
-        if outcome.is_err() {
-            self.conn.exec("ROLLBACK TO SAVEPOINT attempt", &[])?;
-            self.effects.restore(&mark);
+        if !self.conn.in_transaction() {
+            return Err(self.effects.spoiled.clone().unwrap_or(Error::StorageFull));
         }
-        self.conn.exec("RELEASE SAVEPOINT attempt", &[])?;
-        Ok(outcome)
+        match outcome {
+            Ok(_) if self.effects.spoiled.is_some() => Err(Error::Driver("an attempt ignored a failed statement".to_owned())),
+            Ok(done) => self.conn.keep_attempt().map(|()| Ok(done)),
+            Err(error) => {
+                self.conn.undo_attempt()?;
+                self.effects.restore(&mark);
+                Ok(Err(error))
+            }
+        }
+    }
+
+    /// The last `seq` of a workspace as far as this transaction knows it: the table is behind until the batch commits.
+    pub(crate) fn held_head(&self, workspace: WorkspaceId) -> Option<Seq> {
+        self.effects.counters.get(&workspace).map(|counter| counter.event_seq)
     }
 
     pub(crate) fn next_event_seq(&mut self) -> Result<Seq, Error> {
@@ -259,9 +292,5 @@ impl<'c> Tx<'c> {
 
     pub(crate) fn effects(&mut self) -> &mut Effects {
         self.effects
-    }
-
-    pub(crate) fn conn(&mut self) -> &mut Conn {
-        self.conn
     }
 }

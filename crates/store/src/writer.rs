@@ -8,15 +8,18 @@
 //! **Failure.** A command that fails or panics rolls back to its savepoint and takes nobody with it. If the transaction itself
 //! is gone (SQLite ends it on a full disk), nobody of the batch is answered with success and each command is run again alone,
 //! once. A failed COMMIT answers the whole batch with an error that a client may retry. On PostgreSQL each batch leaves
-//! an id behind; when the connection dies during COMMIT, the writer reconnects and looks it up before it answers.
+//! an id behind; when the connection dies during COMMIT, the writer reconnects and looks it up before it answers. Deadlocks,
+//! fail-overs and connections that died earlier run the batch again, at most three times.
 //!
 //! **Bounds.** The queue is bounded; a full one refuses with [`Error::Busy`] at once.
 
 use std::{
     any::Any,
     collections::VecDeque,
+    fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use model::{BatchId, WorkspaceId, World};
@@ -25,9 +28,15 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     Error, Tx, args,
     conn::Conn,
-    db::{Committed, Hooks, Reserve, Stats},
+    config::Reserve,
+    db::Stats,
+    hooks::{Committed, Hooks},
     tx::Effects,
 };
+
+/// How often the writer tries to reach a database that left it during COMMIT, and how long it waits in between: 15 s in all.
+const RECONNECTS: u32 = 75;
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 
 /// How a database wants its batches.
 #[derive(Clone, Copy)]
@@ -127,6 +136,8 @@ pub(crate) struct Writer {
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) reserve: Reserve,
     pub(crate) stats: Arc<Stats>,
+    /// The data folder's lock, held until the last command is answered, also when every `Db` was dropped.
+    pub(crate) lock: Option<Arc<File>>,
 }
 
 impl Writer {
@@ -137,6 +148,8 @@ impl Writer {
             self.stats.commands.fetch_add(batch.len() as u64, Ordering::Relaxed);
             self.process(batch);
         }
+        drop(self.conn.take());
+        drop(self.lock.take());
     }
 
     fn next_batch(&mut self) -> Option<Batch> {
@@ -217,9 +230,9 @@ impl Writer {
         if !matches!(end, End::Committed) {
             conn.rollback();
         }
-        self.conn = Some(conn);
+        self.keep(conn, &end);
         if matches!(end, End::Committed) {
-            self.hooks.tell(Committed::of(effects));
+            self.hooks.tell(&Committed::of(effects));
         }
         end
     }
@@ -231,6 +244,15 @@ impl Writer {
         }
     }
 
+    /// Keeps the connection for the next batch, unless a new one is the better start.
+    fn keep(&mut self, conn: Conn, end: &End) {
+        // A file that was read-only when it was opened stays so for its connection.
+        let read_only = matches!(end, End::Failed(Error::ReadOnly) | End::Lost(Error::ReadOnly));
+        if conn.is_alive() && !conn.in_transaction() && !read_only {
+            self.conn = Some(conn);
+        }
+    }
+
     fn transact(&mut self, conn: &mut Conn, batch: &mut Batch, effects: &mut Effects) -> End {
         let opened = conn.begin_write().and_then(|()| self.open_batch(conn, batch, effects));
         let batch_id = match opened {
@@ -238,32 +260,42 @@ impl Writer {
             Err(error) if conn.take_rerun() => return End::Rerun(error),
             Err(error) => return End::Failed(error),
         };
-        let single = batch.len() == 1;
-        for command in batch.iter_mut() {
-            let ended = if single { run_single(conn, &self.world, effects, command) } else { run_guarded(conn, &self.world, effects, command) };
-            if conn.take_rerun() {
-                return End::Rerun(Error::Unavailable("the transaction could not be finished".to_owned()));
-            }
-            match ended {
+        if let [command] = batch.as_mut_slice() {
+            match run(conn, &self.world, effects, command) {
+                _ if conn.take_rerun() => return End::Rerun(rerun_refused()),
                 Ok(true) => {}
-                // A command alone that failed has nothing to commit.
-                Ok(false) if single => {
+                Ok(false) => {
+                    // A command alone that failed has nothing to commit.
                     conn.rollback();
                     *effects = Effects::default();
                     return End::Committed;
                 }
-                Ok(false) => {}
                 Err(error) => return End::Lost(error),
             }
+        } else if let Err(end) = self.run_all(conn, batch, effects) {
+            return end;
         }
-        if let Err(error) = effects.write_counters(conn) {
-            return if conn.in_transaction() { End::Failed(error) } else { End::Lost(error) };
+        match effects.write_counters(conn) {
+            Ok(()) => self.commit(conn, batch, batch_id),
+            Err(error) if conn.take_rerun() => End::Rerun(error),
+            Err(error) if conn.in_transaction() => End::Failed(error),
+            Err(error) => End::Lost(error),
         }
-        self.commit(conn, batch_id)
+    }
+
+    fn run_all(&self, conn: &mut Conn, batch: &mut Batch, effects: &mut Effects) -> Result<(), End> {
+        for command in batch {
+            let ended = run_guarded(conn, &self.world, effects, command);
+            if conn.take_rerun() {
+                return Err(End::Rerun(rerun_refused()));
+            }
+            ended.map_err(End::Lost)?;
+        }
+        Ok(())
     }
 
     /// On PostgreSQL: locks the workspace's counter and leaves the batch's id behind.
-    fn open_batch(&mut self, conn: &mut Conn, batch: &Batch, effects: &mut Effects) -> Result<Option<BatchId>, Error> {
+    fn open_batch(&self, conn: &mut Conn, batch: &Batch, effects: &mut Effects) -> Result<Option<BatchId>, Error> {
         let (true, Some(first)) = (self.shape.by_workspace, batch.first()) else { return Ok(None) };
         effects.lock_counter(conn, first.workspace())?;
         let id: BatchId = self.world.id();
@@ -271,58 +303,81 @@ impl Writer {
         Ok(Some(id))
     }
 
-    fn commit(&mut self, conn: &mut Conn, batch_id: Option<BatchId>) -> End {
-        match (conn.commit(), batch_id) {
-            (Ok(()), _) => End::Committed,
-            (Err(error), Some(id)) if !conn.is_alive() => self.find_out(conn, id, error),
-            (Err(error), _) => End::Failed(error),
+    fn commit(&mut self, conn: &mut Conn, batch: &Batch, batch_id: Option<BatchId>) -> End {
+        let Err(error) = conn.commit() else { return End::Committed };
+        match (batch_id, batch.first()) {
+            (Some(id), Some(first)) if !conn.is_alive() => self.find_out(conn, first.workspace(), id, error),
+            _ if conn.take_rerun() => End::Rerun(error),
+            _ => End::Failed(error),
         }
     }
 
-    /// The connection died during COMMIT: only the batch's id tells whether it took place.
-    fn find_out(&mut self, conn: &mut Conn, id: BatchId, error: Error) -> End {
-        let mut fresh = match (self.connect)() {
-            Ok(fresh) => fresh,
-            Err(_) => return End::Failed(error),
-        };
-        let mut found = false;
-        let asked = fresh.query("SELECT 1 FROM batches WHERE id = $1", args![id], &mut |_| {
-            found = true;
-            Ok(())
-        });
-        *conn = fresh;
-        match asked {
-            Ok(()) if found => End::Committed,
-            Ok(()) => End::Rerun(error),
-            Err(_) => End::Failed(error),
+    /// The connection died during COMMIT: only the batch's id tells whether it took place. When the database stays away too
+    /// long to ask, the callers hear that it is unavailable, and their idempotency keys settle what happened.
+    fn find_out(&mut self, conn: &mut Conn, workspace: WorkspaceId, id: BatchId, error: Error) -> End {
+        for number in 0..RECONNECTS {
+            if number > 0 {
+                std::thread::sleep(RECONNECT_PAUSE);
+            }
+            let Ok(mut fresh) = (self.connect)() else { continue };
+            if let Ok(found) = was_committed(&mut fresh, workspace, id) {
+                *conn = fresh;
+                return if found { End::Committed } else { End::Rerun(error) };
+            }
         }
+        tracing::error!(%error, "the fate of a commit is not known");
+        End::Failed(error)
     }
 }
 
-/// Runs a command that has the transaction for itself; false when it failed.
-fn run_single(conn: &mut Conn, world: &World, effects: &mut Effects, command: &mut Box<dyn Command>) -> Result<bool, Error> {
+fn rerun_refused() -> Error {
+    Error::Unavailable("the transaction could not be finished".to_owned())
+}
+
+/// Whether a batch is in the database. The workspace's counter is locked first: the server may still be busy with the
+/// transaction whose client is gone, and it holds that lock until its fate is decided.
+fn was_committed(conn: &mut Conn, workspace: WorkspaceId, id: BatchId) -> Result<bool, Error> {
+    conn.begin_write()?;
+    Effects::default().lock_counter(conn, workspace)?;
+    let mut found = false;
+    conn.query("SELECT CAST(1 AS BIGINT) FROM batches WHERE id = $1", args![id], &mut |_| {
+        found = true;
+        Ok(())
+    })?;
+    conn.rollback();
+    Ok(found)
+}
+
+/// Runs a command; false when it failed. An error means that the transaction is gone.
+fn run(conn: &mut Conn, world: &World, effects: &mut Effects, command: &mut Box<dyn Command>) -> Result<bool, Error> {
     let kept = command.run(&mut Tx::new(conn, world, command.workspace(), effects));
-    if kept && !conn.in_transaction() {
-        return Err(Error::StorageFull);
+    let spoiled = effects.take_spoiled();
+    if !conn.in_transaction() {
+        return Err(spoiled.unwrap_or(Error::StorageFull));
     }
-    Ok(kept)
+    match spoiled {
+        // PostgreSQL refuses to go on in such a transaction, so neither do we elsewhere: see `Tx::attempt`.
+        Some(error) if kept => {
+            command.fail(Error::Driver(format!("a command went on after a failed statement: {error}")));
+            Ok(false)
+        }
+        _ => Ok(kept),
+    }
 }
 
 /// Runs a command in its savepoint; false when it failed and is undone. An error means that the transaction is gone.
 fn run_guarded(conn: &mut Conn, world: &World, effects: &mut Effects, command: &mut Box<dyn Command>) -> Result<bool, Error> {
     conn.savepoint()?;
     let mark = effects.mark(command.workspace());
-    let kept = command.run(&mut Tx::new(conn, world, command.workspace(), effects));
-    if !conn.in_transaction() {
-        return Err(Error::StorageFull);
+    if run(conn, world, effects, command)? {
+        match conn.release() {
+            Ok(()) => return Ok(true),
+            Err(error) => command.fail(error),
+        }
     }
-    if kept {
-        conn.release()?;
-    } else {
-        conn.rollback_to()?;
-        effects.restore(&mark);
-    }
-    Ok(kept)
+    conn.rollback_to()?;
+    effects.restore(&mark);
+    Ok(false)
 }
 
 fn fail_all(batch: &mut Batch, error: &Error) {

@@ -1,0 +1,5 @@
+//! The client against real sockets.
+
+mod guarded;
+mod outcomes;
+mod server;

@@ -1,0 +1,218 @@
+//! Every SQL statement in the sources of all crates is prepared on every database.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
+
+use store::Driver;
+
+use crate::support::on_each;
+
+/// A string literal and what stands before it, which tells whether it is a part of something longer.
+struct Literal {
+    text: String,
+    before: String,
+}
+
+/// The string literals of a Rust source, without comments and tests.
+fn literals(source: &str) -> Vec<Literal> {
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let code: Vec<char> = source.chars().collect();
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at < code.len() {
+        let rest = &code[at..];
+        let raw = rest.first() == Some(&'r') && matches!(rest.get(1), Some('"' | '#'));
+        if rest.starts_with(&['/', '/']) {
+            at += rest.iter().position(|c| *c == '\n').unwrap_or(rest.len());
+        } else if rest.starts_with(&['\'', '"', '\'']) {
+            at += 3;
+        } else if raw && !at.checked_sub(1).is_some_and(|before| code[before].is_alphanumeric()) {
+            let hashes = rest[1..].iter().take_while(|c| **c == '#').count();
+            let end: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', hashes)).collect();
+            let start = (2 + hashes).min(rest.len());
+            let length = rest[start..].windows(end.len()).position(|it| it == end).unwrap_or(0);
+            found.push(literal(&code[..at], rest[start..start + length].iter().collect()));
+            at += start + length + end.len();
+        } else if rest.first() == Some(&'"') {
+            let (text, length) = quoted(&rest[1..]);
+            found.push(literal(&code[..at], text));
+            at += length + 1;
+        } else {
+            at += 1;
+        }
+    }
+    found
+}
+
+fn literal(before: &[char], text: String) -> Literal {
+    let before = &before[before.len().saturating_sub(60)..];
+    Literal { text, before: before.iter().collect::<String>().trim_end().to_owned() }
+}
+
+/// The text of a literal behind its opening quote, and how long it is with the closing one.
+fn quoted(code: &[char]) -> (String, usize) {
+    let (mut text, mut at) = (String::new(), 0);
+    while at < code.len() && code[at] != '"' {
+        if code[at] == '\\' {
+            at += 1;
+            match code.get(at) {
+                Some('\n') => {
+                    while code.get(at + 1).is_some_and(|c| c.is_whitespace()) {
+                        at += 1;
+                    }
+                }
+                Some('n') => text.push('\n'),
+                Some(other) => text.push(*other),
+                None => {}
+            }
+        } else {
+            text.push(code[at]);
+        }
+        at += 1;
+    }
+    (text, at + 1)
+}
+
+fn is_statement(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    match words.as_slice() {
+        ["SELECT" | "WITH", _, ..] | ["INSERT", "INTO", ..] | ["DELETE", "FROM", ..] => true,
+        ["UPDATE", rest @ ..] => rest.contains(&"SET"),
+        _ => false,
+    }
+}
+
+/// The statements of one file: whole literals, `concat!` with a macro of columns, `format!` with constants of the file.
+fn statements(source: &str) -> Vec<String> {
+    let all = literals(source);
+    let mut names: HashMap<String, String> = HashMap::new();
+    for it in &all {
+        if let Some(name) = defined_name(&it.before) {
+            names.insert(name, it.text.clone());
+        }
+    }
+    let mut found: Vec<String> = concats(source, &names);
+    found.extend(all.iter().filter(|it| is_statement(&it.text)).filter_map(|it| {
+        let part = it.before.ends_with("concat!(");
+        let text = names.iter().fold(it.text.clone(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
+        (!part && !text.contains('{')).then_some(text)
+    }));
+    found
+}
+
+/// The constant or the macro whose text a literal is.
+fn defined_name(before: &str) -> Option<String> {
+    if let Some(constant) = before.strip_suffix(": &str =") {
+        return constant.rsplit(' ').next().map(ToOwned::to_owned);
+    }
+    let (_, rest) = before.rsplit_once("macro_rules! ")?;
+    let (name, body) = rest.split_once('{')?;
+    (body.split_whitespace().collect::<String>() == "()=>{").then(|| name.trim().to_owned())
+}
+
+/// `concat!("SELECT ", columns!(), " FROM …")`, put together.
+fn concats(source: &str, names: &HashMap<String, String>) -> Vec<String> {
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+    let mut found = Vec::new();
+    for (start, head) in source.match_indices("concat!(") {
+        let code: Vec<char> = source[start + head.len()..].chars().collect();
+        let (mut text, mut at, mut word) = (String::new(), 0, String::new());
+        while at < code.len() && !(code[at] == ')' && !word.ends_with("!(")) {
+            if code[at] == '"' {
+                let (piece, length) = quoted(&code[at + 1..]);
+                text.push_str(&piece);
+                at += length;
+            } else if code[at] == ')' {
+                text.push_str(names.get(word.trim_end_matches("!(")).map_or("", String::as_str));
+            }
+            let joins = code[at].is_alphanumeric() || matches!(code[at], '_' | '!' | '(');
+            if joins { word.push(code[at]) } else { word.clear() }
+            at += 1;
+        }
+        if is_statement(&text) {
+            found.push(text);
+        }
+    }
+    found
+}
+
+/// Statements that exist for one database only.
+fn is_for(driver: Driver, sql: &str) -> bool {
+    let has = |words: &[&str]| words.iter().any(|word| sql.contains(word));
+    match driver {
+        Driver::Sqlite => !has(&["pg_", "clock_timestamp", "information_schema"]),
+        Driver::Postgres => !has(&["sqlite_schema", "pragma_"]),
+    }
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn statements_are_found_in_every_form() {
+    let source = r####"
+        const COLUMNS: &str = "id, name";
+        macro_rules! columns { () => { "a, b" }; }
+        // "SELECT comment"
+        let plain = "SELECT 1 FROM t WHERE q = '\"' \
+                     AND x = 2";
+        let quote = '"';
+        let raw = r#"DELETE FROM t WHERE q = '"'"#;
+        let joined = concat!("SELECT ", columns!(), " FROM t");
+        let formed = format!("SELECT {COLUMNS} FROM t");
+        let prose = "UPDATE me soon";
+        let opaque = format!("SELECT 1 FROM {table}");
+    "####;
+    let mut found = statements(source);
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "DELETE FROM t WHERE q = '\"'",
+            "SELECT 1 FROM t WHERE q = '\"' AND x = 2",
+            "SELECT a, b FROM t",
+            "SELECT id, name FROM t"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_of_every_crate_prepares_on_every_database() {
+    let mut files = Vec::new();
+    rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut files);
+    files.retain(|path| path.components().any(|it| it.as_os_str() == "src"));
+    let mut all: Vec<(String, String)> = Vec::new();
+    for file in &files {
+        let source = std::fs::read_to_string(file).expect("a source file is readable");
+        let name = file.to_string_lossy().rsplit_once("/crates/").map_or(String::new(), |it| it.1.to_owned());
+        all.extend(statements(&source).into_iter().map(|sql| (name.clone(), sql)));
+    }
+    let of_store = all.iter().filter(|(file, _)| !file.contains("crates/")).count();
+    assert!(of_store >= 60, "only {of_store} statements were found");
+    on_each(async |place| {
+        let driver = place.db.driver();
+        let statements: Vec<(String, String)> = all.iter().filter(|(_, sql)| is_for(driver, sql)).cloned().collect();
+        let wrong = place
+            .write(place.workspace(), move |tx| {
+                let mut wrong = Vec::new();
+                for (file, sql) in &statements {
+                    if let Err(error) = tx.attempt(|tx| tx.prepare(sql))? {
+                        wrong.push(format!("{file}: {error}\n    {sql}"));
+                    }
+                }
+                Ok(wrong)
+            })
+            .await;
+        assert!(wrong.is_empty(), "{driver:?} refuses:\n{}", wrong.join("\n"));
+    })
+    .await;
+}

@@ -1,0 +1,75 @@
+//! Telegram's calls: `POST /telegram/{bot_id}/webhook`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
+use kit::{Hub, Path, Problem};
+use model::BotId;
+use store::Error;
+use subtle::ConstantTimeEq;
+
+use crate::{
+    feature::Telegram,
+    inbound::{
+        apply::{Applied, apply},
+        update::{Update, parse},
+    },
+    link::Link,
+    model::Mode,
+    store::updates,
+};
+
+const SECRET: &str = "x-telegram-bot-api-secret-token";
+
+/// Takes one update; 200 only once it is committed. Telegram tries again after anything else.
+pub(crate) async fn receive(
+    State(hub): State<Hub>,
+    Extension(telegram): Extension<Telegram>,
+    Path(bot): Path<BotId>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let link = telegram.link(bot).ok_or_else(Problem::not_found)?;
+    let shown = headers.get(SECRET).map_or(&b""[..], |value| value.as_bytes());
+    if !bool::from(shown.ct_eq(link.secret.expose().as_bytes())) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "webhook_secret_wrong", "Not allowed")
+            .detail("The secret token of this webhook is missing or wrong."));
+    }
+    if link.mode != Mode::Webhook {
+        // On its way to polling: the update stays with Telegram until it is asked for.
+        let detail = "This bot does not take webhooks at the moment.";
+        return Err(Problem::unavailable("webhook_off", detail, Duration::from_secs(10)));
+    }
+    let applied = match std::str::from_utf8(&body).ok().and_then(parse) {
+        Some(update) => take(&hub, &telegram, &link, update).await?,
+        None => keep(&hub, &link, &body).await?,
+    };
+    telegram.numbers().applied(applied);
+    Ok(StatusCode::OK)
+}
+
+async fn take(hub: &Hub, telegram: &Telegram, link: &Link, update: Update) -> Result<Applied, Problem> {
+    let updates: Arc<[Update]> = Arc::from([update]);
+    apply(hub, telegram.chats(), link.workspace, link.bot, &updates).await.map_err(|error| not_now(&error))
+}
+
+/// The secret was right and the rest is no update: kept as it came, so that it can be looked at.
+async fn keep(hub: &Hub, link: &Link, body: &[u8]) -> Result<Applied, Problem> {
+    let (bot, text) = (link.bot, String::from_utf8_lossy(body).replace('\0', "\u{fffd}"));
+    let kept: Result<(), Error> = hub
+        .db()
+        .write(link.workspace, move |tx| updates::keep_raw(tx, bot, None, "no update that can be read", &text))
+        .await;
+    kept.map_err(|error| not_now(&error))?;
+    Ok(Applied { raw: 1, ..Applied::default() })
+}
+
+fn not_now(error: &Error) -> Problem {
+    let detail = "The update could not be stored now. Send it again.";
+    Problem::unavailable("busy", detail, Duration::from_secs(1)).internal(error.to_string())
+}
