@@ -298,7 +298,7 @@ CREATE TABLE memberships (
     workspace_id BLOB NOT NULL,
     user_id BLOB NOT NULL,
     role TEXT NOT NULL,
-    -- Rises with every change; an access token of an older epoch is refused.
+    -- Another number with every change; an access token of an earlier one is refused.
     epoch BIGINT NOT NULL,
     joined_at BIGINT NOT NULL,
     PRIMARY KEY (workspace_id, user_id)

@@ -9,6 +9,7 @@ use uuid::Uuid;
 /// Where a conversation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ConversationStatus)]
 pub enum Status {
     /// Somebody should look at it.
     Open,

@@ -33,7 +33,7 @@ impl<'h> Attempt<'h> {
     ///
     /// # Errors
     /// 429 `rate_limited`.
-    pub(crate) fn from_unknown(&self) -> Result<(), Problem> {
+    pub(crate) fn count_as_unknown(&self) -> Result<(), Problem> {
         self.hub.limits().check("login account", &self.account, Limit::per(10, 10 * MINUTE))?;
         Ok(())
     }
@@ -58,13 +58,7 @@ pub(crate) fn pseudonym(keys: &KeyRing, email: &str) -> String {
 /// A keyed hash of a person's network, which the database remembers him by.
 pub(crate) fn network_mark(keys: &KeyRing, user: UserId, address: IpAddr) -> [u8; 16] {
     let text = format!("{user} {}", network(address));
-    let [mark, _]: [[u8; 16]; 2] = split(keys.mac("networks", text.as_bytes()));
+    let mut mark = [0; 16];
+    mark.copy_from_slice(&keys.mac("networks", text.as_bytes())[..16]);
     mark
-}
-
-fn split(hash: [u8; 32]) -> [[u8; 16]; 2] {
-    let (mut front, mut back) = ([0; 16], [0; 16]);
-    front.copy_from_slice(&hash[..16]);
-    back.copy_from_slice(&hash[16..]);
-    [front, back]
 }

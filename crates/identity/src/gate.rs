@@ -119,7 +119,7 @@ impl Gate {
         let member = Member { user: seen.user, epoch: seen.epoch, principal: Arc::new(principal) };
         if self.remembers() {
             let mut memory = write(&self.memory);
-            if memory.generation == generation {
+            if memory.generation >= generation {
                 make_room(&mut memory.members);
                 memory.members.insert((access.session, access.workspace), member.clone());
             }
@@ -163,7 +163,7 @@ impl Gate {
         let key = Key { id: live.key.id, secret_hash: live.secret_hash, principal: Arc::new(principal) };
         if self.remembers() {
             let mut memory = write(&self.memory);
-            if memory.generation == generation {
+            if memory.generation >= generation {
                 make_room(&mut memory.keys);
                 memory.keys.insert(prefix, key.clone());
             }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod account;
 mod attempts;
 mod cookie;
 mod entrance;
@@ -67,6 +68,7 @@ pub struct Identity(Arc<Inner>);
 
 struct Inner {
     db: Db,
+    world: World,
     gate: Arc<Gate>,
     passwords: Passwords,
     setup_code: SetupCode,
@@ -78,8 +80,8 @@ impl Identity {
     #[must_use]
     pub fn new(db: Db, keys: KeyRing, world: World, config: Config) -> Self {
         let passwords = Passwords::new(config.hashing, world.clone());
-        let gate = Gate::new(db.clone(), keys, world);
-        Self(Arc::new(Inner { db, gate, passwords, setup_code: config.setup_code, sandbox: config.sandbox }))
+        let gate = Gate::new(db.clone(), keys, world.clone());
+        Self(Arc::new(Inner { db, world, gate, passwords, setup_code: config.setup_code, sandbox: config.sandbox }))
     }
 
     /// What checks tokens and keys, for the hub.

@@ -158,8 +158,7 @@ struct Entry {
     digest: Vec<u8>,
 }
 
-const COLUMNS: &str =
-    "id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, target_name, address, detail, salt, digest";
+const COLUMNS: &str = "id, at, actor_kind, actor_id, actor_name, action, target_kind, target_id, target_name, address, detail, salt, digest";
 
 impl Entry {
     fn read(row: &Row<'_>) -> Result<Self, Error> {
@@ -213,7 +212,15 @@ impl Entry {
     fn view(self) -> AuditEntry {
         let actor = AuditActor { kind: self.actor.kind, id: self.actor.id, name: self.actor_name };
         let detail = serde_json::from_str(&self.detail).unwrap_or_default();
-        AuditEntry { id: self.id, at: self.at, actor, action: self.action, target: self.target, address: self.address, detail }
+        AuditEntry {
+            id: self.id,
+            at: self.at,
+            actor,
+            action: self.action,
+            target: self.target,
+            address: self.address,
+            detail,
+        }
     }
 }
 
@@ -261,7 +268,12 @@ pub struct AuditActor {
 ///
 /// # Errors
 /// What the database says.
-pub fn newest(tx: &mut Tx<'_>, workspace: WorkspaceId, before: Option<AuditId>, limit: i64) -> Result<Vec<AuditEntry>, Error> {
+pub fn newest(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    before: Option<AuditId>,
+    limit: i64,
+) -> Result<Vec<AuditEntry>, Error> {
     let before = before.unwrap_or(Id::from_uuid(Uuid::max()));
     tx.query(
         &format!("SELECT {COLUMNS} FROM audit_log WHERE workspace_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"),

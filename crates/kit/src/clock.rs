@@ -1,6 +1,11 @@
 //! The real clock and the real randomness; only the binary and its benches use them.
 
-use std::{cell::RefCell, time::{Duration, Instant, SystemTime, UNIX_EPOCH}};
+#![expect(clippy::disallowed_methods, reason = "this is the door to the real clock")]
+
+use std::{
+    cell::RefCell,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use model::{Clock, Entropy, Sleep, Timestamp};
 

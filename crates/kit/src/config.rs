@@ -166,7 +166,9 @@ mod tests {
             ..HttpConfig::default()
         };
         assert!(config.allows_origin("https://desk.example:8443") && config.allows_origin("https://other.example"));
-        for origin in ["https://desk.example", "http://desk.example:8443", "null", "", "https://other.example.evil.test"] {
+        for origin in
+            ["https://desk.example", "http://desk.example:8443", "null", "", "https://other.example.evil.test"]
+        {
             assert!(!config.allows_origin(origin), "{origin}");
         }
     }

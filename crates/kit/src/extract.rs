@@ -1,6 +1,9 @@
 //! Extractors whose refusals are problems: path, query, JSON body, and who is at the other end.
 
-use std::{net::IpAddr, sync::{Arc, OnceLock}};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
     RequestExt,
@@ -190,7 +193,8 @@ fn json_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Proble
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "malformed_json", "Malformed JSON").detail(format!("The body is no valid JSON: {error}."))
+    Problem::new(StatusCode::BAD_REQUEST, "malformed_json", "Malformed JSON")
+        .detail(format!("The body is no valid JSON: {error}."))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use model::{Seq, SYSTEM_WORKSPACE, WorkspaceId, World};
+use model::{SYSTEM_WORKSPACE, Seq, WorkspaceId, World};
 use store::{Db, meta};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -221,7 +221,7 @@ impl Hub {
     /// Names a list for [`crate::Paging`].
     #[must_use]
     pub fn list(&self, workspace: WorkspaceId, name: &'static str) -> List {
-        List { keys: self.0.keys.clone(), cursors: self.0.cursors.clone(), workspace, name }
+        List::new(self.0.keys.clone(), self.0.cursors.clone(), workspace, name)
     }
 }
 

@@ -41,7 +41,10 @@ impl<S: Sync> FromRequestParts<S> for Write {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
-        let key = value.to_str().ok().filter(|key| (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
+        let key = value
+            .to_str()
+            .ok()
+            .filter(|key| (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()));
         let key = key.ok_or_else(|| {
             Problem::new(StatusCode::BAD_REQUEST, "idempotency_key_invalid", "Invalid idempotency key")
                 .detail("Idempotency-Key must be 1 to 128 visible ASCII characters.")
@@ -150,7 +153,12 @@ impl Write {
     ///
     /// # Errors
     /// As [`Self::run`].
-    pub async fn stored(&self, hub: &Hub, principal: &Principal, body: &impl Serialize) -> Result<Option<Response>, Problem> {
+    pub async fn stored(
+        &self,
+        hub: &Hub,
+        principal: &Principal,
+        body: &impl Serialize,
+    ) -> Result<Option<Response>, Problem> {
         let Some(keyed) = &self.0 else { return Ok(None) };
         let (slot, hash) = (Slot::new(keyed, principal), keyed.hash(body));
         let stored = hub.db().read(move |tx| slot.find(tx)).await?;
@@ -233,19 +241,36 @@ impl Slot {
     fn new(keyed: &Keyed, principal: &Principal) -> Self {
         let actor = principal.actor();
         let id = actor.id.expect("a principal has an id");
-        Self { workspace: principal.workspace, principal: format!("{}:{}", actor.kind.as_str(), id.simple()), keyed: keyed.clone() }
+        Self {
+            workspace: principal.workspace,
+            principal: format!("{}:{}", actor.kind.as_str(), id.simple()),
+            keyed: keyed.clone(),
+        }
     }
 
     fn find(&self, tx: &mut Tx<'_>) -> Result<Option<Stored>, store::Error> {
         tx.first(
             "SELECT request_hash, status, body, resource FROM idempotency
              WHERE workspace_id = $1 AND principal = $2 AND method = $3 AND route = $4 AND key = $5",
-            args![self.workspace, self.principal, self.keyed.method.as_str(), self.keyed.route.as_str(), self.keyed.key],
+            args![
+                self.workspace,
+                self.principal,
+                self.keyed.method.as_str(),
+                self.keyed.route.as_str(),
+                self.keyed.key
+            ],
             |row| Ok(Stored { hash: row.get(0)?, status: row.get(1)?, body: row.get(2)?, resource: row.get(3)? }),
         )
     }
 
-    fn keep(&self, tx: &mut Tx<'_>, hash: &[u8; 32], status: StatusCode, text: &str, keep: Keep) -> Result<(), store::Error> {
+    fn keep(
+        &self,
+        tx: &mut Tx<'_>,
+        hash: &[u8; 32],
+        status: StatusCode,
+        text: &str,
+        keep: Keep,
+    ) -> Result<(), store::Error> {
         let whole = keep == Keep::Answer && text.len() <= MOST_KEPT;
         let (body, resource) = if whole { (Some(text), None) } else { (None, id_of(text)) };
         let now = tx.now();

@@ -10,9 +10,17 @@
 //! **Sealing.** XChaCha20-Poly1305 with a random nonce; in front stand the key id and the nonce, and (table, row, column) is
 //! authenticated with it, so a sealed value copied to another row does not open.
 
-use std::{fmt, fs, io::{self, Read, Write}, path::Path, sync::Arc};
+use std::{
+    fmt, fs,
+    io::{self, Read, Write},
+    path::Path,
+    sync::Arc,
+};
 
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce, aead::{Aead, Payload}};
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
 use model::{Secret, World};
 use subtle::ConstantTimeEq;
 
@@ -176,7 +184,9 @@ impl Master {
             id,
             mac: Secret::new(blake3::derive_key("switchboard 2026 mac", &key)),
             sealing: Secret::new(blake3::derive_key("switchboard 2026 sealing", &key)),
-            check: blake3::Hash::from_bytes(blake3::derive_key("switchboard 2026 key check", &key)).to_hex().to_string(),
+            check: blake3::Hash::from_bytes(blake3::derive_key("switchboard 2026 key check", &key))
+                .to_hex()
+                .to_string(),
         }
     }
 

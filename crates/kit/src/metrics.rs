@@ -63,7 +63,11 @@ impl Metrics {
         let requests = Family::default();
         let durations = Family::new_with_constructor(latency as fn() -> Histogram);
         registry.register("http_requests", "Answered requests by route pattern", requests.clone());
-        registry.register("http_request_duration_seconds", "Time to the answer's head by route pattern", durations.clone());
+        registry.register(
+            "http_request_duration_seconds",
+            "Time to the answer's head by route pattern",
+            durations.clone(),
+        );
         Self {
             registry: Mutex::new(registry),
             refreshers: RwLock::default(),

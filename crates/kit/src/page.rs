@@ -7,13 +7,16 @@
 //! Ok(Json(paging.page(&list, rows, |row| (row.created_at, row.id), head)))
 //! ```
 
-use axum::{extract::FromRequestParts, http::{StatusCode, request::Parts}};
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use model::{Seq, WorkspaceId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Problem, cursor::Cursors, extract::bad_query, KeyRing};
+use crate::{KeyRing, Problem, cursor::Cursors, extract::bad_query};
 
 /// Items of a page when the client names no number.
 pub const DEFAULT_LIMIT: i64 = 50;
@@ -53,13 +56,19 @@ pub struct Page<T> {
 /// Names a list of a workspace, and signs its cursors; made by [`Hub::list`](crate::Hub::list).
 #[derive(Debug, Clone)]
 pub struct List {
-    pub(crate) keys: KeyRing,
-    pub(crate) cursors: Cursors,
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) name: &'static str,
+    keys: KeyRing,
+    cursors: Cursors,
+    workspace: WorkspaceId,
+    name: &'static str,
 }
 
 impl List {
+    /// A list of a workspace; features use [`Hub::list`](crate::Hub::list).
+    #[must_use]
+    pub fn new(keys: KeyRing, cursors: Cursors, workspace: WorkspaceId, name: &'static str) -> Self {
+        Self { keys, cursors, workspace, name }
+    }
+
     fn signed(&self, key: &[u8]) -> Vec<u8> {
         [self.workspace.as_bytes(), self.name.as_bytes(), &[0], key].concat()
     }

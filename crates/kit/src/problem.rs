@@ -126,19 +126,22 @@ impl Problem {
     /// 404: it does not exist, or not for this principal.
     #[must_use]
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found").detail("There is nothing here, or it is not yours to see.")
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found")
+            .detail("There is nothing here, or it is not yours to see.")
     }
 
     /// 403: the principal lacks the right.
     #[must_use]
     pub fn forbidden() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed").detail("Your role does not allow this. Ask an administrator of the workspace.")
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed")
+            .detail("Your role does not allow this. Ask an administrator of the workspace.")
     }
 
     /// 401: no principal could be established.
     #[must_use]
     pub fn unauthenticated() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in").detail("Sign in, or send a valid access token or API key.")
+        Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Not signed in")
+            .detail("Sign in, or send a valid access token or API key.")
     }
 
     /// 409: the state of things forbids it now.
@@ -240,9 +243,19 @@ impl From<store::Error> for Problem {
         use store::Error as E;
         let second = Duration::from_secs(1);
         match error {
-            E::Busy => Self::unavailable("busy", "The server has more work than it can queue. Try again shortly.", second),
-            E::StorageFull => Self::unavailable("storage_full", "The server's disk is full. Whoever runs it has to make room.", Duration::from_secs(30)),
-            E::ReadOnly => Self::unavailable("storage_read_only", "The server's database cannot be written to at the moment.", Duration::from_secs(30)),
+            E::Busy => {
+                Self::unavailable("busy", "The server has more work than it can queue. Try again shortly.", second)
+            }
+            E::StorageFull => Self::unavailable(
+                "storage_full",
+                "The server's disk is full. Whoever runs it has to make room.",
+                Duration::from_secs(30),
+            ),
+            E::ReadOnly => Self::unavailable(
+                "storage_read_only",
+                "The server's database cannot be written to at the moment.",
+                Duration::from_secs(30),
+            ),
             E::NotFound => Self::not_found(),
             E::Unavailable(cause) => Self::database_away().internal(cause),
             E::Closed => Self::database_away().internal("the database is closed"),

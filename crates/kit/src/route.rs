@@ -54,6 +54,10 @@ impl Authority for Public {
 }
 
 /// The arguments of a handler whose first one is an [`Authority`].
+#[diagnostic::on_unimplemented(
+    message = "the first argument of a handler has to say who may call it",
+    label = "take `Allowed<R>`, `SignedIn` or `Public` first"
+)]
 pub trait Guarded {
     /// The first argument.
     type Authority: Authority;
@@ -70,7 +74,10 @@ macro_rules! guarded_tuples {
 guarded_tuples! { ; B; B C; B C D; B C D E; B C D E F; B C D E F G; B C D E F G H; B C D E F G H I; }
 
 /// Writes what `handler`'s first argument says into the description of its operation. Called by `route!`.
-pub fn guarded<H, T>(_handler: H, (schemas, mut paths, method_router): UtoipaMethodRouter<Hub>) -> UtoipaMethodRouter<Hub>
+pub fn guarded<H, T>(
+    _handler: H,
+    (schemas, mut paths, method_router): UtoipaMethodRouter<Hub>,
+) -> UtoipaMethodRouter<Hub>
 where
     H: Handler<T, Hub>,
     T: Guarded + 'static,

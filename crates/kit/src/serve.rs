@@ -22,7 +22,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_http::{
     CompressionLevel,
-    compression::{CompressionLayer, Predicate as _, predicate::{DefaultPredicate, SizeAbove}},
+    compression::{
+        CompressionLayer, Predicate as _,
+        predicate::{DefaultPredicate, SizeAbove},
+    },
     cors::{AllowOrigin, CorsLayer},
 };
 use utoipa::openapi::OpenApi;

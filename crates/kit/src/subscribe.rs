@@ -73,9 +73,9 @@ impl Follower {
 impl Subscriptions {
     /// Sets who follows; once, when the server starts.
     pub(crate) fn install(&self, subscribers: Vec<Arc<dyn Subscriber>>) {
-        let followers = subscribers.into_iter().map(|subscriber| {
-            Arc::new(Follower { subscriber, todo: Mutex::default(), wake: Notify::new() })
-        });
+        let followers = subscribers
+            .into_iter()
+            .map(|subscriber| Arc::new(Follower { subscriber, todo: Mutex::default(), wake: Notify::new() }));
         assert!(self.0.set(followers.collect()).is_ok(), "a hub serves once");
     }
 
@@ -129,7 +129,12 @@ impl Subscriptions {
     }
 }
 
-fn lag(tx: &mut Tx<'_>, it: &dyn Subscriber, workspace: WorkspaceId, head: Seq) -> Result<Option<String>, store::Error> {
+fn lag(
+    tx: &mut Tx<'_>,
+    it: &dyn Subscriber,
+    workspace: WorkspaceId,
+    head: Seq,
+) -> Result<Option<String>, store::Error> {
     let (mut seq, halted) = subscribers::position(tx, it.name(), workspace)?;
     let told = format!("{} at {seq} of {head}{}", it.name(), if halted.is_some() { ", halted" } else { "" });
     loop {

@@ -12,8 +12,14 @@ use std::{collections::HashMap, fmt, future::Future, pin::Pin, sync::Arc, time::
 use futures_util::FutureExt as _;
 use model::{SYSTEM_WORKSPACE, WorkspaceId, World};
 use serde_json::value::RawValue;
-use store::{Db, Driver, jobs::{self, Job, NewJob}};
-use tokio::{sync::{Notify, Semaphore}, task::JoinHandle};
+use store::{
+    Db, Driver,
+    jobs::{self, Job, NewJob},
+};
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinHandle,
+};
 
 use crate::{BoxFuture, Hub};
 
@@ -280,7 +286,8 @@ async fn keep_lease(hub: &Hub, job: &Job) {
     loop {
         hub.world().clock().sleep(RENEW).await;
         let (workspace, held) = (job.workspace, job.clone());
-        let renewed: Result<bool, store::Error> = hub.db().write(workspace, move |tx| jobs::renew(tx, &held, LEASE)).await;
+        let renewed: Result<bool, store::Error> =
+            hub.db().write(workspace, move |tx| jobs::renew(tx, &held, LEASE)).await;
         match renewed {
             Ok(true) => {}
             Ok(false) => return,

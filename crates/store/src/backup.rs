@@ -24,7 +24,9 @@ use model::{SYSTEM_WORKSPACE, Timestamp, World};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
-use crate::{Db, DbConfig, Error, LATEST_SCHEMA, args, conn::Conn, copy, db::lock_folder, meta, migrate, sqlite::Sqlite};
+use crate::{
+    Db, DbConfig, Error, LATEST_SCHEMA, args, conn::Conn, copy, db::lock_folder, meta, migrate, sqlite::Sqlite,
+};
 
 /// The name of a backup while it is written, and of the lock that keeps two from being written in one folder.
 const PARTIAL: &str = ".switchboard-backup.partial";
@@ -135,7 +137,8 @@ pub fn verify(path: &Path) -> Result<Summary, Error> {
     if check != "ok" {
         return Err(Error::Corrupt(check));
     }
-    let schema = migrate::version(&mut file).map_err(|_| Error::Corrupt("this is no backup of Switchboard".to_owned()))?;
+    let schema =
+        migrate::version(&mut file).map_err(|_| Error::Corrupt("this is no backup of Switchboard".to_owned()))?;
     if schema > LATEST_SCHEMA {
         return Err(Error::NewerSchema { found: schema, known: LATEST_SCHEMA });
     }

@@ -40,7 +40,15 @@ impl DbConfig {
     /// SQLite in `folder` with the default number of threads.
     #[must_use]
     pub fn sqlite(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), url: None, readers: 2, writers: 4, disk_reserve: 0, free_space: None, max_pages: None }
+        Self {
+            folder: folder.into(),
+            url: None,
+            readers: 2,
+            writers: 4,
+            disk_reserve: 0,
+            free_space: None,
+            max_pages: None,
+        }
     }
 
     /// PostgreSQL at `url`; `folder` still holds what belongs to this node.

@@ -94,6 +94,14 @@ impl Conn {
         either!(self, it => it.in_transaction())
     }
 
+    /// What to say about a transaction that is gone though no statement of the command failed.
+    pub(crate) fn loss(&self) -> Error {
+        match self {
+            Self::Sqlite(_) => Error::StorageFull,
+            Self::Postgres(_) => Error::Unavailable("the connection ended".to_owned()),
+        }
+    }
+
     /// Whether the connection can be used at all.
     pub(crate) fn is_alive(&self) -> bool {
         match self {

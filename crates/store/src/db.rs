@@ -20,12 +20,13 @@ use tokio::{
 
 use crate::{
     DbConfig, Error, Tx, args,
+    command::{Call, Command},
     config::Reserve,
     conn::Conn,
     hooks::{Hook, Hooks},
     migrate,
     reader::{Read, Reader},
-    writer::{Call, Command, Shape, Writer},
+    writer::{Shape, Writer},
 };
 
 /// Commands that may wait for a writer before new ones are refused.
@@ -104,8 +105,11 @@ impl Db {
         let lock = if driver == Driver::Sqlite { Some(Arc::new(lock_folder(&config.folder)?)) } else { None };
         let mut conn = config.opener(true, runtime)?()?;
         migrate::run(&mut conn, &world)?;
-        if driver == Driver::Sqlite {
-            free_what_the_dead_held(&mut conn, &world)?;
+        // On a full disk or a read-only one the server has to start all the same.
+        if driver == Driver::Sqlite
+            && let Err(reason) = free_what_the_dead_held(&mut conn, &world)
+        {
+            tracing::warn!(%reason, "leases of the last process run out by themselves");
         }
         drop(conn);
         let (hooks, stats) = (Arc::<Hooks>::default(), Arc::<Stats>::default());
@@ -264,7 +268,8 @@ impl Inner {
     }
 
     fn spawn(&self, name: String, body: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-        let thread = std::thread::Builder::new().name(name).spawn(body).map_err(|e| Error::Unavailable(e.to_string()))?;
+        let thread =
+            std::thread::Builder::new().name(name).spawn(body).map_err(|e| Error::Unavailable(e.to_string()))?;
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
         Ok(())
     }

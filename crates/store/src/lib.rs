@@ -2,6 +2,7 @@
 
 mod arg;
 pub mod backup;
+mod command;
 mod config;
 mod conn;
 mod copy;

@@ -103,7 +103,8 @@ pub fn head(tx: &mut Tx<'_>, workspace: WorkspaceId) -> Result<Seq, Error> {
     if let Some(seq) = tx.held_head(workspace) {
         return Ok(seq);
     }
-    let found = tx.first("SELECT event_seq FROM counters WHERE workspace_id = $1", args![workspace], |row| row.get(0))?;
+    let found =
+        tx.first("SELECT event_seq FROM counters WHERE workspace_id = $1", args![workspace], |row| row.get(0))?;
     Ok(found.unwrap_or(0))
 }
 

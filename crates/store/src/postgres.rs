@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::{AtomicBool, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::runtime::Handle;
@@ -47,10 +50,7 @@ impl Postgres {
             }
             flag.store(false, Ordering::Release);
         });
-        client
-            .batch_execute(SESSION)
-            .await
-            .map_err(|e| Error::Unavailable(e.to_string()))?;
+        client.batch_execute(SESSION).await.map_err(|e| Error::Unavailable(e.to_string()))?;
         let statements = HashMap::new();
         Ok(Self { client, runtime: runtime.clone(), statements, rerun: false, alive, in_transaction: false })
     }
@@ -64,9 +64,10 @@ impl Postgres {
         self.in_transaction && self.is_alive()
     }
 
-    /// Whether an error since the last call asked for another run (serialisation, deadlock, fail-over).
+    /// Whether the transaction should run again: an error since the last call asked for it (serialisation, deadlock,
+    /// fail-over), or the connection is gone, which may show between two statements.
     pub(crate) fn take_rerun(&mut self) -> bool {
-        std::mem::take(&mut self.rerun)
+        std::mem::take(&mut self.rerun) || !self.is_alive()
     }
 
     pub(crate) fn control(&mut self, sql: &'static str) -> Result<(), Error> {
@@ -168,7 +169,9 @@ fn classify(code: &SqlState, db: &tokio_postgres::error::DbError) -> Error {
         SqlState::DISK_FULL => Error::StorageFull,
         SqlState::READ_ONLY_SQL_TRANSACTION => Error::ReadOnly,
         // Class 53: insufficient resources; 57: operator intervention; 58: system error.
-        _ if ["53", "57", "58"].iter().any(|class| code.code().starts_with(class)) => Error::Unavailable(db.to_string()),
+        _ if ["53", "57", "58"].iter().any(|class| code.code().starts_with(class)) => {
+            Error::Unavailable(db.to_string())
+        }
         _ => Error::Driver(db.to_string()),
     }
 }

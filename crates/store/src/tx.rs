@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use model::{Event, Id, NewEvent, Seq, Timestamp, World, WorkspaceId};
+use model::{Event, Id, NewEvent, Seq, Timestamp, WorkspaceId, World};
 
 use crate::{Arg, Delivery, Driver, Error, Row, args, conn::Conn};
 
@@ -115,12 +115,7 @@ fn read_counter(row: &Row<'_>, counter: &mut Counter) -> Result<(), Error> {
 }
 
 impl<'c> Tx<'c> {
-    pub(crate) fn new(
-        conn: &'c mut Conn,
-        world: &'c World,
-        workspace: WorkspaceId,
-        effects: &'c mut Effects,
-    ) -> Self {
+    pub(crate) fn new(conn: &'c mut Conn, world: &'c World, workspace: WorkspaceId, effects: &'c mut Effects) -> Self {
         let now = world.now();
         Self { conn, world, workspace, now, effects }
     }
@@ -246,10 +241,12 @@ impl<'c> Tx<'c> {
         let mark = self.effects.mark(self.workspace);
         let outcome = body(self);
         if !self.conn.in_transaction() {
-            return Err(self.effects.spoiled.clone().unwrap_or(Error::StorageFull));
+            return Err(self.effects.spoiled.clone().unwrap_or_else(|| self.conn.loss()));
         }
         match outcome {
-            Ok(_) if self.effects.spoiled.is_some() => Err(Error::Driver("an attempt ignored a failed statement".to_owned())),
+            Ok(_) if self.effects.spoiled.is_some() => {
+                Err(Error::Driver("an attempt ignored a failed statement".to_owned()))
+            }
             Ok(done) => self.conn.keep_attempt().map(|()| Ok(done)),
             Err(error) => {
                 self.conn.undo_attempt()?;

@@ -14,21 +14,20 @@
 //! **Bounds.** The queue is bounded; a full one refuses with [`Error::Busy`] at once.
 
 use std::{
-    any::Any,
     collections::VecDeque,
     fs::File,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use model::{BatchId, WorkspaceId, World};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::{
     Error, Tx, args,
-    conn::Conn,
+    command::Command,
     config::Reserve,
+    conn::Conn,
     db::Stats,
     hooks::{Committed, Hooks},
     tx::Effects,
@@ -51,66 +50,6 @@ impl Shape {
     pub(crate) const SQLITE: Self = Self { most: 1024, by_workspace: false };
     // More than 64 subtransactions make every PostgreSQL backend slow.
     pub(crate) const POSTGRES: Self = Self { most: 50, by_workspace: true };
-}
-
-/// A command in the queue, with its types hidden.
-pub(crate) trait Command: Send {
-    fn workspace(&self) -> WorkspaceId;
-    /// Whether it may run while the disk reserve is touched.
-    fn essential(&self) -> bool;
-    /// Runs it and keeps the outcome; true when its changes are to stay.
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Forgets the outcome and keeps an error instead.
-    fn fail(&mut self, error: Error);
-    /// Gives the outcome to whoever waits.
-    fn answer(self: Box<Self>);
-}
-
-pub(crate) struct Call<F, T, E> {
-    pub(crate) workspace: WorkspaceId,
-    pub(crate) essential: bool,
-    pub(crate) body: F,
-    pub(crate) outcome: Option<Result<T, E>>,
-    pub(crate) answer: oneshot::Sender<Result<T, E>>,
-}
-
-impl<F, T, E> Command for Call<F, T, E>
-where
-    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
-    T: Send,
-    E: From<Error> + Send,
-{
-    fn workspace(&self) -> WorkspaceId {
-        self.workspace
-    }
-
-    fn essential(&self) -> bool {
-        self.essential
-    }
-
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        let body = &mut self.body;
-        let outcome = catch_unwind(AssertUnwindSafe(|| body(tx)))
-            .unwrap_or_else(|panic| Err(Error::Panicked(panic_text(panic.as_ref())).into()));
-        let keep = outcome.is_ok();
-        self.outcome = Some(outcome);
-        keep
-    }
-
-    fn fail(&mut self, error: Error) {
-        self.outcome = Some(Err(error.into()));
-    }
-
-    fn answer(self: Box<Self>) {
-        let outcome = self.outcome.unwrap_or_else(|| Err(Error::Closed.into()));
-        // Nobody waits any more when the client hung up; what was committed stays committed.
-        drop(self.answer.send(outcome));
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
 type Batch = Vec<Box<dyn Command>>;
@@ -183,7 +122,9 @@ impl Writer {
         }
         match self.attempt_with_reruns(&mut batch) {
             End::Committed => {}
-            End::Lost(_) if batch.len() > 1 => return batch.into_iter().for_each(|command| self.process_alone(command)),
+            End::Lost(_) if batch.len() > 1 => {
+                return batch.into_iter().for_each(|command| self.process_alone(command));
+            }
             End::Lost(error) | End::Rerun(error) | End::Failed(error) => fail_all(&mut batch, &error),
         }
         batch.into_iter().for_each(Command::answer);
@@ -317,7 +258,7 @@ impl Writer {
     fn find_out(&mut self, conn: &mut Conn, workspace: WorkspaceId, id: BatchId, error: Error) -> End {
         for number in 0..RECONNECTS {
             if number > 0 {
-                std::thread::sleep(RECONNECT_PAUSE);
+                pause();
             }
             let Ok(mut fresh) = (self.connect)() else { continue };
             if let Ok(found) = was_committed(&mut fresh, workspace, id) {
@@ -328,6 +269,11 @@ impl Writer {
         tracing::error!(%error, "the fate of a commit is not known");
         End::Failed(error)
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a storage thread waits for a server; no state hangs on how long")]
+fn pause() {
+    std::thread::sleep(RECONNECT_PAUSE);
 }
 
 fn rerun_refused() -> Error {
@@ -353,7 +299,7 @@ fn run(conn: &mut Conn, world: &World, effects: &mut Effects, command: &mut Box<
     let kept = command.run(&mut Tx::new(conn, world, command.workspace(), effects));
     let spoiled = effects.take_spoiled();
     if !conn.in_transaction() {
-        return Err(spoiled.unwrap_or(Error::StorageFull));
+        return Err(spoiled.unwrap_or_else(|| conn.loss()));
     }
     match spoiled {
         // PostgreSQL refuses to go on in such a transaction, so neither do we elsewhere: see `Tx::attempt`.
@@ -366,7 +312,12 @@ fn run(conn: &mut Conn, world: &World, effects: &mut Effects, command: &mut Box<
 }
 
 /// Runs a command in its savepoint; false when it failed and is undone. An error means that the transaction is gone.
-fn run_guarded(conn: &mut Conn, world: &World, effects: &mut Effects, command: &mut Box<dyn Command>) -> Result<bool, Error> {
+fn run_guarded(
+    conn: &mut Conn,
+    world: &World,
+    effects: &mut Effects,
+    command: &mut Box<dyn Command>,
+) -> Result<bool, Error> {
     conn.savepoint()?;
     let mark = effects.mark(command.workspace());
     if run(conn, world, effects, command)? {

@@ -24,7 +24,7 @@ pub(crate) struct Parts {
 
 /// The system's clock and randomness.
 pub(crate) fn system_world() -> World {
-    World::new(Arc::new(clock::SystemClock::new()), Arc::new(clock::SystemEntropy))
+    World::new(Arc::new(clock::SystemClock::default()), Arc::new(clock::SystemEntropy))
 }
 
 /// Builds the hub and every feature.
@@ -34,13 +34,14 @@ pub(crate) fn system_world() -> World {
 pub(crate) async fn build(config: &Config, parts: Parts) -> anyhow::Result<(Hub, Vec<Feature>, Identity)> {
     let Parts { db, world, keys, public_url, setup_code, sandbox } = parts;
     let chats = Chats::new(Arc::new(Desk));
+    let has_sandbox = sandbox.is_some();
     let telegram =
         Telegram::new(telegram_config(config, &public_url, sandbox.as_ref()), chats.clone(), sandbox.map(|it| it.1))?;
     let identity = Identity::new(
         db.clone(),
         keys.clone(),
         world.clone(),
-        identity::Config { hashing: identity::Hashing::default(), setup_code, sandbox: sandbox_starter(&telegram) },
+        identity::Config { hashing: identity::Hashing::default(), setup_code, sandbox: has_sandbox.then(|| sandbox_starter(telegram.clone())) },
     );
     let hub = HubBuilder::new(db, world, keys, identity.authenticator())
         .config(http_config(config, public_url)?)
@@ -56,12 +57,12 @@ pub(crate) async fn build(config: &Config, parts: Parts) -> anyhow::Result<(Hub,
     Ok((hub, features, identity))
 }
 
-fn sandbox_starter(telegram: &Telegram) -> Option<SandboxStarter> {
-    let telegram = telegram.clone();
-    telegram.has_sandbox().then(|| -> SandboxStarter {
-        Arc::new(move |hub, principal| {
-            let telegram = telegram.clone();
-            Box::pin(async move { telegram.connect_sandbox_bot(&hub, &principal).await.map(drop) })
+fn sandbox_starter(telegram: Telegram) -> SandboxStarter {
+    Arc::new(move |hub, principal| {
+        let telegram = telegram.clone();
+        Box::pin(async move {
+            let (actor, name) = (principal.actor(), principal.name.clone());
+            telegram.connect_sandbox_bot(&hub, principal.workspace, actor, name, None).await.map(drop)
         })
     })
 }

@@ -193,7 +193,8 @@ mod tests {
         let body = r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 7","parameters":{"retry_after":7}}"#;
         let said = refusal(429, body);
         assert_eq!((said.code, said.retry_after), (429, Some(Duration::from_secs(7))));
-        let said = refusal(403, r#"{"ok":false,"error_code":403,"description":"Forbidden: bot was blocked by the user"}"#);
+        let said =
+            refusal(403, r#"{"ok":false,"error_code":403,"description":"Forbidden: bot was blocked by the user"}"#);
         assert_eq!(said.description, "Forbidden: bot was blocked by the user");
         assert_eq!(said.retry_after, None);
     }

@@ -307,7 +307,9 @@ mod tests {
     #[test]
     fn only_what_may_stand_in_an_address_passes_for_a_token() {
         assert!(looks_like_a_token("1234567890:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"));
-        for text in ["", "12:", ":AAHdqTcvCH1", "12:AAH/../getMe", "12:AAHdqTcv?x=1", "twelve:AAHdqTcvCH1", "12:äöüäöüäöü"] {
+        for text in
+            ["", "12:", ":AAHdqTcvCH1", "12:AAH/../getMe", "12:AAHdqTcv?x=1", "twelve:AAHdqTcvCH1", "12:äöüäöüäöü"]
+        {
             assert!(!looks_like_a_token(text), "{text}");
         }
     }

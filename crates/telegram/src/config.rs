@@ -6,10 +6,7 @@ use kit::BoxFuture;
 use model::Secret;
 use net::Settings;
 
-use crate::{
-    model::Api,
-    out::budgets::Budgets,
-};
+use crate::{model::Api, out::budgets::Budgets};
 
 /// Settings of the feature. Addresses come from here only, never from a request.
 #[derive(Debug, Clone)]

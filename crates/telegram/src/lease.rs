@@ -41,10 +41,7 @@ impl Held {
     ) -> Result<Option<Self>, Error> {
         loop {
             let (asked, owner, name) = (hub.world().clock().monotonic(), owner(hub), name.clone());
-            let lease = hub
-                .db()
-                .write_essential(workspace, move |tx| leases::acquire(tx, &name, owner, ttl))
-                .await?;
+            let lease = hub.db().write_essential(workspace, move |tx| leases::acquire(tx, &name, owner, ttl)).await?;
             if let Some(lease) = lease {
                 return Ok(Some(Self { hub: hub.clone(), workspace, lease, ttl, until: asked + ttl }));
             }

@@ -77,7 +77,11 @@ impl Numbers {
         hub.metrics().register(|registry| {
             registry.register("telegram_updates", "Updates by what became of them", self.updates.clone());
             registry.register("telegram_sends", "Requests to send by how they ended", self.sends.clone());
-            registry.register("telegram_holds", "Times that Telegram asked to wait, by what it held", self.holds.clone());
+            registry.register(
+                "telegram_holds",
+                "Times that Telegram asked to wait, by what it held",
+                self.holds.clone(),
+            );
             registry.register("telegram_breaker_open", "1 while a Bot API server is left alone", self.breakers.clone());
             registry.register(
                 "deliveries_oldest_waiting_seconds",

@@ -51,6 +51,7 @@ texts! { Mode { Polling = "polling", Webhook = "webhook" } }
 /// How the connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = BotStatus)]
 pub enum Status {
     /// Not yet known.
     Connecting,

@@ -100,8 +100,13 @@ async fn reconcile(hub: &Hub, telegram: &Telegram, all: &mut HashMap<BotId, Work
 /// Nothing can be done for this bot; says why.
 async fn unlinkable(hub: &Hub, telegram: &Telegram, row: &BotRow, why: &Unlinkable) {
     let (status, detail) = match why {
-        Unlinkable::NoServer => (Status::Stopped, "The sandbox is not running. Start the server with --sandbox to use this bot."),
-        Unlinkable::Sealed => (Status::Error, "The bot's token was sealed with a key that the server does not have. Enter the token again."),
+        Unlinkable::NoServer => {
+            (Status::Stopped, "The sandbox is not running. Start the server with --sandbox to use this bot.")
+        }
+        Unlinkable::Sealed => (
+            Status::Error,
+            "The bot's token was sealed with a key that the server does not have. Enter the token again.",
+        ),
     };
     if (row.status, row.status_detail.as_deref()) == (status, Some(detail)) {
         return;

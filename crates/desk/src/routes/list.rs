@@ -16,6 +16,7 @@ use crate::{
 pub(crate) struct ListQuery {
     /// A status, or `all`.
     #[serde(default)]
+    #[param(inline)]
     status: Which,
     /// Only those of this bot.
     bot: Option<BotId>,

@@ -1,5 +1,6 @@
-//! The Desk and the trunk on a real database, without HTTP; the operations are tested over HTTP in `routes`.
+//! The Desk and the trunk on a running server.
 
 mod invariants;
 mod office;
 mod path;
+mod routes;

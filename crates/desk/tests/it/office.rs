@@ -1,31 +1,64 @@
-//! A workspace with one bot, one member and people who write.
+//! A workspace with one bot, one member and people who write, on a running server.
 
 use std::sync::Arc;
 
 use chats::{Author, Chats, ContactInput, Inbound, Message, Post, Received};
 use desk::Desk;
-use model::{BotId, ChatId, ConversationId, DeliveryClass, Id, UserId, WorkspaceId};
-use store::{Db, Error, Tx};
-use testkit::{TestDb, test_world};
+use identity::{Identity, SetupCode};
+use model::{BotId, ChatId, ConversationId, DeliveryClass, Id, Secret, UserId, WorkspaceId, kind};
+use store::{Db, Error, Tx, subscribers};
+use testkit::{Parts, Plan, SETUP_CODE, TestHub};
 
-/// Everything that a test of the Desk needs, on a database of its own.
+/// Everything that a test of the Desk needs. It has to be [closed](Self::close).
 pub(crate) struct Office {
-    pub(crate) db: TestDb,
+    pub(crate) hub: TestHub,
     pub(crate) workspace: WorkspaceId,
     pub(crate) bot: BotId,
     pub(crate) member: UserId,
     pub(crate) chats: Chats,
 }
 
+fn plan(parts: &Parts) -> Plan {
+    let config = identity::Config {
+        hashing: identity::Hashing::cheapest(),
+        setup_code: SetupCode::given(&Secret::new(SETUP_CODE.to_owned())).expect("it is long enough"),
+        sandbox: None,
+    };
+    let identity = Identity::new(parts.db.clone(), parts.keys.clone(), parts.world.clone(), config);
+    let desk = desk::feature(Chats::new(Arc::new(Desk)), parts.db.clone());
+    Plan::new(identity.authenticator()).feature(identity.feature()).feature(desk)
+}
+
 impl Office {
+    /// An office whose people nobody has set up: for what needs no HTTP.
     pub(crate) async fn open() -> Self {
-        let world = test_world();
-        let (workspace, bot, member) = (world.id(), world.id(), world.id());
-        Self { db: TestDb::open(world).await, workspace, bot, member, chats: Chats::new(Arc::new(Desk)) }
+        let hub = TestHub::builder().features(plan).start().await;
+        let world = hub.hub().world().clone();
+        Self::of(hub, world.id(), world.id())
+    }
+
+    /// The office of the owner, who can be asked over HTTP.
+    pub(crate) async fn of_owner() -> Self {
+        let hub = TestHub::builder().features(plan).start().await;
+        let owner = hub.owner().await;
+        let workspace = owner.know("/workspace/id").parse().expect("an id");
+        let member = owner.know("/user/id").parse().expect("an id");
+        Self::of(hub, workspace, member)
+    }
+
+    fn of(mut hub: TestHub, workspace: WorkspaceId, member: UserId) -> Self {
+        // Nobody delivers here.
+        hub.allow_undelivered();
+        let bot = hub.hub().world().id();
+        Self { hub, workspace, bot, member, chats: Chats::new(Arc::new(Desk)) }
+    }
+
+    pub(crate) async fn close(self) {
+        self.hub.finish().await;
     }
 
     pub(crate) fn db(&self) -> &Db {
-        self.db.db()
+        self.hub.db()
     }
 
     /// Runs a command in the workspace.
@@ -78,20 +111,33 @@ impl Office {
         .await
     }
 
-    /// The member has read up to `seq`; gives how many remain unread by the books.
-    pub(crate) async fn read(&self, chat: ChatId, seq: i64) -> i64 {
+    /// The member has read up to `seq`.
+    pub(crate) async fn read(&self, chat: ChatId, seq: i64) {
         let (workspace, member) = (self.workspace, self.member);
         self.run(move |tx| {
             let chat = chats::chat(tx, workspace, chat)?.ok_or(Error::NotFound)?;
-            let mark = chats::mark_read(tx, member, &chat, None, seq)?;
-            Ok(chat.inbound_total - mark.read_inbound)
+            chats::mark_read(tx, member, &chat, None, seq)
         })
-        .await
+        .await;
     }
 
-    /// How many rows a counting statement about the workspace gives.
+    /// Lets the Desk's subscribers catch up.
+    pub(crate) async fn follow(&self) {
+        for subscriber in desk::subscribers() {
+            loop {
+                let next = Arc::clone(&subscriber);
+                let progress = self.run(move |tx| subscribers::advance(tx, next.as_ref(), 7)).await;
+                assert!(!progress.halted, "{} halted", subscriber.name());
+                if !progress.more {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// What a counting statement about the workspace gives.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
-        let workspace: Id<model::kind::Workspace> = self.workspace;
+        let workspace: Id<kind::Workspace> = self.workspace;
         let found = self.db().read(move |tx| tx.one(sql, store::args![workspace], |row| row.get(0)));
         found.await.map_err(|e: Error| e).expect("countable")
     }

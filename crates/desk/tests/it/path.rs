@@ -23,6 +23,7 @@ async fn a_message_becomes_contact_chat_conversation_message_and_events_in_one_c
     let events = office.run(move |tx| log::after(tx, workspace, 0, 10)).await;
     let kinds: Vec<_> = events.iter().map(|event| event.kind.as_ref()).collect();
     assert_eq!(kinds, ["conversation.created", "message.created", "conversation.updated"]);
+    office.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,6 +32,7 @@ async fn the_same_outside_message_is_stored_once() {
     stored(office.write("77", 1, "Hello").await);
     assert_eq!(office.write("77", 1, "Hello").await, Received::Known);
     assert_eq!(office.count("SELECT COUNT(*) FROM messages WHERE workspace_id = $1").await, 1);
+    office.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,10 +46,12 @@ async fn a_hundred_first_messages_at_once_open_one_conversation() {
     for task in writing.collect::<Vec<_>>() {
         seqs.push(task.await.expect("no panic").seq);
     }
+    let office = std::sync::Arc::into_inner(office).expect("nobody else has it");
     seqs.sort_unstable();
     assert_eq!(seqs, (1..=100).collect::<Vec<_>>());
     assert_eq!(office.count("SELECT COUNT(*) FROM conversations WHERE workspace_id = $1").await, 1);
     assert_eq!(office.count("SELECT COUNT(*) FROM contacts WHERE workspace_id = $1").await, 1);
+    office.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,6 +69,7 @@ async fn a_reply_leaves_through_the_outbox_and_a_note_does_not() {
         office.run(move |tx| chats::history(tx, chat, HistoryQuery { limit: 10, ..HistoryQuery::default() })).await;
     assert_eq!(page.items.iter().map(|it| it.seq).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(page.items[1].delivery.as_ref().map(|it| it.id), Some(delivery.id));
+    office.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,6 +97,7 @@ async fn history_pages_meet_without_gap_or_repeat() {
     assert!(around.has_before && around.has_after);
     let newest = page(HistoryQuery { after: Some(20), ..query }).await;
     assert_eq!((newest.items.len(), newest.has_after), (5, false));
+    office.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,6 +115,7 @@ async fn a_later_edit_wins_whatever_comes_first() {
         let now = office.run(move |tx| chats::message(tx, workspace, id)).await.expect("it exists");
         assert_eq!(now.text, expected);
     }
+    office.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,6 +127,7 @@ async fn an_edit_of_an_unknown_message_creates_it_marked_edited() {
     assert_eq!((message.text.as_str(), message.edited_at), ("late", Some(Timestamp::from_micros(7))));
     let conversation = conversation_of(&message);
     assert_eq!(office.count("SELECT COUNT(*) FROM conversations WHERE workspace_id = $1").await, 1, "{conversation}");
+    office.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,4 +139,5 @@ async fn names_and_texts_that_a_database_cannot_hold_are_made_storable() {
     let message = stored(office.run(move |tx| chats.receive(tx, inbound.clone())).await);
     assert_eq!(message.text, "a\u{fffd}b");
     assert!(message.author.name.chars().count() <= 200 && !message.author.name.contains(['\0', '\n']));
+    office.close().await;
 }

@@ -1,6 +1,6 @@
 use axum::{Extension, extract::State, http::StatusCode, response::Response};
 use kit::{Caller, Hub, Input, Problem, audit::Act, route::Public};
-use model::{ActorRef, InvitationId, SYSTEM_WORKSPACE, Secret, WorkspaceId};
+use model::{ActorRef, InvitationId, Secret, WorkspaceId};
 use serde::Deserialize;
 use serde_json::json;
 use store::Tx;
@@ -8,8 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     Identity, entrance,
-    model::{SignedInBody, User, name},
-    password,
+    model::{SignedInBody, User},
     routes::{
         login::prove,
         preview_invitation::{check_pending, pending},
@@ -56,29 +55,15 @@ pub(crate) async fn accept_invitation(
             prove(&identity, &hub, &caller, &user.email, &input.password).await?;
             user
         }
-        None => sign_up(&identity, &hub, &input, invitation.email).await?,
+        None => {
+            let name = input.name.as_deref().unwrap_or_default();
+            identity.create_account(name, &invitation.email, &input.password).await?
+        }
     };
     let (joining, by) = (user.clone(), caller.clone());
     hub.db().write(workspace, move |tx| join(tx, &joining, invitation.id, &by)).await?;
     let entered = entrance::enter(&hub, &caller, user.id, Some(workspace)).await?;
     Ok(entered.answer(&hub, StatusCode::CREATED))
-}
-
-async fn sign_up(identity: &Identity, hub: &Hub, input: &AcceptInvitation, email: String) -> Result<User, Problem> {
-    let name = name("name", input.name.as_deref().unwrap_or_default())?;
-    password::check("password", &input.password)?;
-    let password_hash = identity.passwords().hash(&input.password).await?;
-    let user = User { id: hub.world().id(), name, email };
-    let new = user.clone();
-    let inserted = hub.db().write(SYSTEM_WORKSPACE, move |tx| rows::users::insert(tx, &new, &password_hash));
-    match inserted.await {
-        Ok(()) => Ok(user),
-        Err(error) if error.is_duplicate() => Err(Problem::conflict(
-            "account_exists",
-            "There is an account with this e-mail address by now. Accept with its password.",
-        )),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn join(tx: &mut Tx<'_>, user: &User, id: InvitationId, caller: &Caller) -> Result<(), Problem> {

@@ -60,7 +60,7 @@ pub(crate) async fn prove(
     });
     let (account, known) = found.await?;
     if !known {
-        attempt.from_unknown()?;
+        attempt.count_as_unknown()?;
     }
     let stored = account.as_ref().map(|it| it.password_hash.as_str());
     let right = identity.passwords().verify(password, stored).await?;

@@ -6,7 +6,7 @@ use store::Tx;
 use utoipa::ToSchema;
 
 use crate::{
-    model::{Invitation, InvitationState, Workspace},
+    model::{Invitation, InvitationState},
     rows, tokens,
 };
 
@@ -20,8 +20,8 @@ pub(crate) struct PreviewInvitation {
 /// What an invitation is to.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct InvitationPreview {
-    /// The workspace.
-    workspace: Workspace,
+    /// The workspace's name.
+    workspace: String,
     /// Whom it is for.
     email: String,
     /// What he becomes.
@@ -45,7 +45,7 @@ pub(crate) async fn preview_invitation(
     let preview = hub.db().read(move |tx| {
         let (workspace, invitation) = pending(tx, &input.token)?;
         Ok::<_, Problem>(InvitationPreview {
-            workspace: rows::members::workspace(tx, workspace)?,
+            workspace: rows::members::workspace(tx, workspace)?.name,
             existing_user: rows::users::by_email(tx, &invitation.email)?.is_some(),
             email: invitation.email,
             role: invitation.role,

@@ -1,170 +1,102 @@
-//! A hub on port 0 with a clock that is moved by hand, and the people who talk to it.
+//! The test kit with identity in it, and the people of these tests.
 
 use std::{
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
+    future::IntoFuture,
+    sync::{Arc, Mutex},
 };
 
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Method, Request, StatusCode, body::Bytes, header};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use hyper::{HeaderMap, Method, StatusCode};
 use identity::{Config, Hashing, Identity, SandboxStarter, SetupCode};
-use kit::{HttpConfig, Hub, HubBuilder, KeyRing, Rates};
-use model::{Clock, Entropy, Secret, Sleep, Timestamp, World};
+use kit::{HttpConfig, Hub};
+use model::Secret;
 use serde_json::{Value, json};
-use store::{Db, DbConfig};
-use tokio::{
-    sync::{oneshot, watch},
-    task::JoinHandle,
-};
+use store::DbConfig;
+use testkit::{ManualClock, Parts, Plan, Request, SETUP_CODE, TestHub};
 
-pub(crate) const CODE: &str = "the-setup-code-of-tests";
+pub(crate) const CODE: &str = SETUP_CODE;
 pub(crate) const PASSWORD: &str = "a long enough password";
-pub(crate) const ORIGIN: &str = "http://127.0.0.1:8080";
+/// Where the server says it is; its own address otherwise differs from run to run.
+pub(crate) const ORIGIN: &str = "http://desk.example:8080";
 
-pub(crate) struct ManualClock {
-    now: AtomicI64,
-    elapsed: watch::Sender<Duration>,
-}
+type Sandboxes = Arc<Mutex<Vec<String>>>;
 
-impl ManualClock {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { now: AtomicI64::new(1_700_000_000_000_000), elapsed: watch::Sender::new(Duration::ZERO) })
-    }
-
-    pub(crate) fn advance(&self, by: Duration) {
-        self.now.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
-        self.elapsed.send_modify(|elapsed| *elapsed += by);
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.now.load(Ordering::SeqCst))
-    }
-
-    fn monotonic(&self) -> Duration {
-        *self.elapsed.borrow()
-    }
-
-    fn sleep(&self, duration: Duration) -> Sleep {
-        let (mut elapsed, until) = (self.elapsed.subscribe(), self.monotonic().saturating_add(duration));
-        Box::pin(async move {
-            if elapsed.wait_for(|now| *now >= until).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        })
-    }
-}
-
-#[derive(Default)]
-struct Counted(AtomicU64);
-
-impl Entropy for Counted {
-    fn fill(&self, bytes: &mut [u8]) {
-        let number = self.0.fetch_add(1, Ordering::Relaxed).to_le_bytes();
-        blake3::Hasher::new().update(&number).finalize_xof().fill(bytes);
-    }
-}
-
-/// A running server. Call [`Server::stop`] at the end of a test.
+/// A running server with identity. Call [`Server::stop`] at the end of a test.
 pub(crate) struct Server {
+    pub(crate) kit: TestHub,
     pub(crate) hub: Hub,
-    pub(crate) clock: Arc<ManualClock>,
-    pub(crate) sandboxes: Arc<Mutex<Vec<String>>>,
-    address: SocketAddr,
-    client: Client<HttpConnector, Full<Bytes>>,
-    stop: oneshot::Sender<()>,
-    served: JoinHandle<std::io::Result<()>>,
-    database: Option<String>,
-    _folder: tempfile::TempDir,
+    pub(crate) clock: ManualClock,
+    /// Who asked for a sandbox bot.
+    pub(crate) sandboxes: Sandboxes,
 }
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        Self::with(HttpConfig::default()).await
+        Self::with(|_| ()).await
     }
 
-    /// Rates are raised unless the configuration sets them: most tests ask more than one address may.
-    pub(crate) async fn with(config: HttpConfig) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = ManualClock::new();
-        let world = World::new(clock.clone(), Arc::new(Counted::default()));
-        let database = fresh_database().await;
-        let place = match &database {
-            Some(name) => DbConfig { writers: 2, readers: 2, ..DbConfig::postgres(folder.path(), postgres_url(name)) },
-            None => DbConfig::sqlite(folder.path()),
-        };
-        let db = Db::open(place, world.clone()).await.unwrap();
-        let (sandboxes, keys) = (Arc::<Mutex<Vec<String>>>::default(), KeyRing::random(world.clone()));
-        let identity = Identity::new(db.clone(), keys.clone(), world.clone(), settings(sandboxes.clone()));
-        let default = Rates { per_address: 100_000, per_user: 100_000, per_key: 120 };
-        let rates = if config.rates.per_address == Rates::default().per_address { default } else { config.rates };
-        let config = HttpConfig { public_url: ORIGIN.to_owned(), rates, ..config };
-        let hub = HubBuilder::new(db, world, keys, identity.authenticator()).config(config).build().await.unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, (stop, stopped)) = (listener.local_addr().unwrap(), oneshot::channel());
-        let served = tokio::spawn(kit::serve(hub.clone(), vec![identity.feature()], listener, async {
-            let _stopped_or_dropped = stopped.await;
-        }));
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { hub, clock, sandboxes, address, client, stop, served, database, _folder: folder }
+    pub(crate) async fn with(configure: impl Fn(&mut HttpConfig) + Send + Sync + 'static) -> Self {
+        Self::on(|_| (), configure).await
     }
 
-    /// Stops it and removes its database; whatever went wrong on the way out fails the test.
+    /// A server whose database and HTTP side are configured.
+    pub(crate) async fn on(
+        store: impl Fn(&mut DbConfig) + Send + Sync + 'static,
+        configure: impl Fn(&mut HttpConfig) + Send + Sync + 'static,
+    ) -> Self {
+        let sandboxes = Sandboxes::default();
+        let seen = sandboxes.clone();
+        let builder = TestHub::builder().features(move |parts| plan(parts, seen.clone())).config(move |config| {
+            config.public_url = ORIGIN.to_owned();
+            configure(config);
+        });
+        let kit = builder.store(store).start().await;
+        Self { hub: kit.hub().clone(), clock: kit.clock().clone(), kit, sandboxes }
+    }
+
+    /// Stops it and starts it again on the same data, at the same time.
+    pub(crate) async fn restart(self) -> Self {
+        drop(self.hub);
+        let kit = self.kit.restart().await;
+        Self { hub: kit.hub().clone(), clock: kit.clock().clone(), kit, sandboxes: self.sandboxes }
+    }
+
+    /// Stops it; whatever is left undone or went wrong on the way fails the test.
     pub(crate) async fn stop(self) {
-        self.stop.send(()).expect("it still runs");
-        drop(self.client);
-        // The drain time is the clock's: nothing else moves it.
-        let done = tokio::time::timeout(Duration::from_secs(20), self.served).await.expect("it stops");
-        done.unwrap().unwrap();
-        if let Some(name) = self.database {
-            admin(&format!("DROP DATABASE {name} WITH (FORCE)")).await;
-        }
+        drop(self.hub);
+        self.kit.finish().await;
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+    pub(crate) fn call(&self, method: Method, path: &str) -> Call {
+        Call(self.kit.stranger().request(method, &format!("/api/v1{path}")))
     }
 
-    pub(crate) fn call(&self, method: Method, path: &str) -> Call<'_> {
-        let request = Request::builder().method(method).uri(format!("http://{}/api/v1{path}", self.address));
-        Call { server: self, request, body: None }
-    }
-
-    pub(crate) fn get(&self, path: &str) -> Call<'_> {
+    pub(crate) fn get(&self, path: &str) -> Call {
         self.call(Method::GET, path)
     }
 
-    pub(crate) fn post(&self, path: &str, body: Value) -> Call<'_> {
-        self.call(Method::POST, path).json(&body)
+    pub(crate) fn post(&self, path: &str, body: Value) -> Call {
+        self.call(Method::POST, path).raw(body.to_string())
     }
 
-    pub(crate) fn patch(&self, path: &str, body: Value) -> Call<'_> {
-        self.call(Method::PATCH, path).json(&body)
+    pub(crate) fn patch(&self, path: &str, body: Value) -> Call {
+        self.call(Method::PATCH, path).raw(body.to_string())
     }
 
-    pub(crate) fn delete(&self, path: &str) -> Call<'_> {
+    pub(crate) fn delete(&self, path: &str) -> Call {
         self.call(Method::DELETE, path)
     }
 
     /// Sets the installation up; its owner is Ada.
     pub(crate) async fn owner(&self) -> Person {
-        let body = json!({ "code": CODE, "workspace": "Analytical", "name": "Ada", "email": "ada@example.org", "password": PASSWORD });
+        let body = json!({
+            "code": CODE, "workspace": "Analytical", "name": "Ada", "email": "ada@example.org", "password": PASSWORD,
+        });
         Person::of(self.post("/setup", body).send().await.expect(201))
     }
 
     /// Somebody with this role, who came by an invitation.
     pub(crate) async fn member(&self, owner: &Person, role: &str) -> Person {
-        let email = format!("{role}@example.org");
-        let token = self.invite(owner, &email, role).await;
+        let token = self.invite(owner, &format!("{role}@example.org"), role).await;
         let body = json!({ "token": token, "name": format!("The {role}"), "password": PASSWORD });
         Person::of(self.post("/invitations/accept", body).send().await.expect(201))
     }
@@ -172,8 +104,16 @@ impl Server {
     /// The token of a new invitation.
     pub(crate) async fn invite(&self, by: &Person, email: &str, role: &str) -> String {
         let reply = self.post("/invitations", json!({ "email": email, "role": role })).by(by).send().await.expect(201);
-        let link = reply.json["link"].as_str().unwrap().to_owned();
+        let link = reply.json["link"].as_str().unwrap();
         link.strip_prefix(&format!("{ORIGIN}/join#")).expect("a link to the page").to_owned()
+    }
+
+    /// Ada's other workspace, where she is the only member, and she in it.
+    pub(crate) async fn second_workspace(&self, ada: &Person) -> Person {
+        let made = identity::create_workspace(self.hub.db(), self.hub.world(), "Second", &ada.email).await.unwrap();
+        let workspace = made.expect("she exists").to_string();
+        let there = self.post("/auth/workspace", json!({ "workspace": workspace })).by(ada).send().await.expect(200);
+        Person { access: there.json["access_token"].as_str().unwrap().to_owned(), workspace, ..ada.clone() }
     }
 
     pub(crate) async fn login(&self, email: &str) -> Person {
@@ -185,7 +125,7 @@ impl Server {
     }
 }
 
-fn settings(sandboxes: Arc<Mutex<Vec<String>>>) -> Config {
+fn plan(parts: &Parts, sandboxes: Sandboxes) -> Plan {
     let sandbox: SandboxStarter = Arc::new(move |_, owner| {
         let sandboxes = sandboxes.clone();
         Box::pin(async move {
@@ -194,45 +134,15 @@ fn settings(sandboxes: Arc<Mutex<Vec<String>>>) -> Config {
         })
     });
     let setup_code = SetupCode::given(&Secret::new(CODE.to_owned())).unwrap();
-    Config { hashing: Hashing::cheapest(), setup_code, sandbox: Some(sandbox) }
-}
-
-fn postgres_url(database: &str) -> String {
-    let url = std::env::var("SWITCHBOARD_TEST_POSTGRES").unwrap_or_default();
-    let (server, _) = url.rsplit_once('/').expect("a URL with a database");
-    format!("{server}/{database}")
-}
-
-async fn fresh_database() -> Option<String> {
-    std::env::var("SWITCHBOARD_TEST_POSTGRES").ok().filter(|url| !url.is_empty())?;
-    let name = format!("identity_{}", uuid::Uuid::from_bytes(random()).simple());
-    admin(&format!("CREATE DATABASE {name}")).await;
-    Some(name)
-}
-
-fn random() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    kit::clock::SystemEntropy.fill(&mut bytes);
-    bytes
-}
-
-async fn admin(sql: &str) {
-    let url = std::env::var("SWITCHBOARD_TEST_POSTGRES").unwrap();
-    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
-    let running = tokio::spawn(connection);
-    client.batch_execute(sql).await.unwrap();
-    drop(client);
-    running.await.unwrap().unwrap();
+    let config = Config { hashing: Hashing::cheapest(), setup_code, sandbox: Some(sandbox) };
+    let identity = Identity::new(parts.db.clone(), parts.keys.clone(), parts.world.clone(), config);
+    Plan::new(identity.authenticator()).feature(identity.feature())
 }
 
 /// A request in the making.
-pub(crate) struct Call<'s> {
-    server: &'s Server,
-    request: hyper::http::request::Builder,
-    body: Option<Bytes>,
-}
+pub(crate) struct Call(Request);
 
-impl Call<'_> {
+impl Call {
     pub(crate) fn by(self, person: &Person) -> Self {
         self.bearer(&person.access)
     }
@@ -245,31 +155,22 @@ impl Call<'_> {
         self.header("cookie", &format!("sb_refresh={value}"))
     }
 
-    pub(crate) fn from(self, address: &str) -> Self {
+    /// As if it came from this address, through a proxy.
+    pub(crate) fn through(self, address: &str) -> Self {
         self.header("x-forwarded-for", address)
     }
 
-    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
-        self.request = self.request.header(name, value);
-        self
+    pub(crate) fn header(self, name: &str, value: &str) -> Self {
+        Self(self.0.header(name, value))
     }
 
-    pub(crate) fn json(self, body: &Value) -> Self {
-        self.raw(body.to_string())
-    }
-
-    pub(crate) fn raw(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = Some(body.into());
-        self.header("content-type", "application/json")
+    pub(crate) fn raw(self, body: impl Into<String>) -> Self {
+        Self(self.0.text("application/json", body.into()))
     }
 
     pub(crate) async fn send(self) -> Reply {
-        let request = self.request.body(Full::new(self.body.unwrap_or_default())).unwrap();
-        let response = self.server.client.request(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let json = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
-        Reply { status: parts.status, headers: parts.headers, json }
+        let reply = self.0.into_future().await;
+        Reply { status: reply.status, headers: reply.headers.clone(), json: reply.json.clone(), reply }
     }
 }
 
@@ -277,24 +178,23 @@ impl Call<'_> {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
-    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) headers: HeaderMap,
     pub(crate) json: Value,
+    reply: testkit::Reply,
 }
 
 impl Reply {
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status.as_u16(), status, "{}", self.json);
-        self
+        Self { reply: self.reply.expect(status), ..self }
     }
 
-    /// Asserts a problem with this status and code.
+    /// Asserts a problem with this status and code, and a sentence for a person.
     #[track_caller]
     pub(crate) fn refused(self, status: u16, code: &str) -> Self {
-        assert_eq!((self.status.as_u16(), self.code()), (status, code), "{}", self.json);
-        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
+        let reply = self.reply.expect_problem(status, code);
         assert!(self.json["detail"].as_str().is_some_and(|it| !it.is_empty()), "a sentence: {}", self.json);
-        self
+        Self { reply, ..self }
     }
 
     pub(crate) fn code(&self) -> &str {
@@ -303,13 +203,11 @@ impl Reply {
 
     /// The refresh token that it sets; empty when the cookie is taken away.
     pub(crate) fn cookie(&self) -> Option<String> {
-        let line = self.headers.get(header::SET_COOKIE)?.to_str().unwrap();
-        let value = line.strip_prefix("sb_refresh=").expect("only this cookie");
-        Some(value.split(';').next().unwrap().to_owned())
+        self.reply.cookie("sb_refresh")
     }
 
     pub(crate) fn items(&self) -> &[Value] {
-        self.json["items"].as_array().expect("a list")
+        self.reply.items()
     }
 }
 
@@ -326,26 +224,14 @@ pub(crate) struct Person {
 
 impl Person {
     pub(crate) fn of(reply: Reply) -> Self {
-        let cookie = reply.cookie().expect("signing in sets the cookie");
-        let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        let body = reply.json;
+        let text = |pointer: &str| reply.reply.str(pointer).to_owned();
         Self {
-            id: text(&body["user"]["id"]),
-            email: text(&body["user"]["email"]),
-            access: text(&body["access_token"]),
-            workspace: text(&body["workspace"]["id"]),
-            cookie,
-            body,
+            id: text("/user/id"),
+            email: text("/user/email"),
+            access: text("/access_token"),
+            workspace: text("/workspace/id"),
+            cookie: reply.cookie().expect("signing in sets the cookie"),
+            body: reply.json,
         }
     }
-}
-
-/// Asks again and again until `condition` holds; fails the test after 20 seconds.
-pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
-    let holds = async {
-        while !condition().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), holds).await.unwrap_or_else(|_| panic!("{what}"));
 }

@@ -79,3 +79,28 @@ async fn quotes_percent_signs_and_emoji_are_only_text() {
         .refused(401, "credentials_wrong");
     server.stop().await;
 }
+
+#[tokio::test]
+async fn no_address_name_or_secret_reaches_the_log() {
+    let server = Server::start().await;
+    let ada = server.owner().await;
+    server.patch("/me", json!({ "name": "Unmistakable Name" })).by(&ada).send().await.expect(200);
+    let token = server.invite(&ada, "unmistakable@example.org", "member").await;
+    let accept = json!({ "token": token, "name": "Unmistakable Too", "password": "an unmistakable password" });
+    server.post("/invitations/accept", accept).send().await.expect(201);
+    for password in ["an unmistakable password", "an unmistakable mistake"] {
+        server.post("/auth/login", json!({ "email": "unmistakable@example.org", "password": password })).send().await;
+    }
+    let key = server.post("/keys", json!({ "name": "CI", "scopes": ["live.read"] })).by(&ada).send().await.expect(201);
+    let key = key.json["secret"].as_str().unwrap();
+    server.get("/me").bearer(key).send().await.expect(200);
+    server.refresh(&ada.cookie).await.expect(200);
+    server.clock.advance(std::time::Duration::from_secs(60));
+    server.refresh(&ada.cookie).await.refused(401, "refresh_reused");
+    assert!(!testkit::logged("a refresh token was used twice").is_empty(), "the log is read here");
+    assert!(!testkit::logged("a password was wrong").is_empty());
+    for secret in ["nmistakable", &token, key, &ada.access, &ada.cookie, crate::harness::CODE, PASSWORD] {
+        assert_eq!(testkit::logged(secret), Vec::<String>::new(), "{secret}");
+    }
+    server.stop().await;
+}

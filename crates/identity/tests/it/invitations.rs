@@ -31,7 +31,7 @@ async fn an_invited_person_sees_what_it_is_to_and_joins_with_the_given_role() {
     let token = reply.json["link"].as_str().unwrap().strip_prefix(&format!("{ORIGIN}/join#")).unwrap().to_owned();
     assert_eq!(token.len(), 22, "128 bits");
     let seen = preview(&server, &token).await.expect(200);
-    assert_eq!((&seen.json["workspace"]["name"], &seen.json["existing_user"]), (&json!("Analytical"), &json!(false)));
+    assert_eq!((&seen.json["workspace"], &seen.json["existing_user"]), (&json!("Analytical"), &json!(false)));
     let bob = Person::of(accept(&server, &token, Some("Bob"), PASSWORD).await.expect(201));
     assert_eq!((&bob.body["role"], &bob.body["workspace"]["name"]), (&json!("operator"), &json!("Analytical")));
     server.get("/me").by(&bob).send().await.expect(200);
@@ -71,9 +71,7 @@ async fn an_existing_person_accepts_with_his_password_and_only_with_it() {
     let server = Server::start().await;
     let ada = server.owner().await;
     let bob = server.member(&ada, "operator").await;
-    let second = identity::create_workspace(server.hub.db(), server.hub.world(), "Second", &ada.email).await.unwrap();
-    let there = server.post("/auth/workspace", json!({ "workspace": second })).by(&ada).send().await.expect(200);
-    let there = Person { access: there.json["access_token"].as_str().unwrap().to_owned(), ..ada.clone() };
+    let there = server.second_workspace(&ada).await;
     let token = server.invite(&there, &bob.email, "admin").await;
     assert_eq!(preview(&server, &token).await.expect(200).json["existing_user"], true);
     accept(&server, &token, Some("Mallory"), "somebody else's idea").await.refused(401, "credentials_wrong");

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use kit::HttpConfig;
 use serde_json::json;
 
 use crate::harness::{PASSWORD, Reply, Server};
 
 /// A server that believes in the addresses that tests give themselves.
 async fn behind_a_proxy() -> Server {
-    Server::with(HttpConfig { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..HttpConfig::default() }).await
+    Server::with(|config| config.trusted_proxies = vec!["127.0.0.1".parse().unwrap()]).await
 }
 
 async fn login(server: &Server, address: &str, email: &str, password: &str) -> Reply {
-    server.post("/auth/login", json!({ "email": email, "password": password })).from(address).send().await
+    server.post("/auth/login", json!({ "email": email, "password": password })).through(address).send().await
 }
 
 #[tokio::test]
@@ -106,17 +105,9 @@ async fn simultaneous_guesses_are_counted_before_they_are_checked() {
 async fn changing_a_password_and_accepting_an_invitation_are_no_way_around() {
     let server = behind_a_proxy().await;
     let ada = server.owner().await;
-    let second = identity::create_workspace(server.hub.db(), server.hub.world(), "Second", &ada.email).await.unwrap();
+    let there = server.second_workspace(&ada).await;
     let member = server.member(&ada, "member").await;
-    let there = server.post("/auth/workspace", json!({ "workspace": second })).by(&ada).send().await.expect(200);
-    let there = there.json["access_token"].as_str().unwrap();
-    let invitation = server
-        .post("/invitations", json!({ "email": member.email, "role": "member" }))
-        .bearer(there)
-        .send()
-        .await
-        .expect(201);
-    let token = invitation.json["link"].as_str().unwrap().split('#').nth(1).unwrap().to_owned();
+    let token = server.invite(&there, &member.email, "member").await;
     for _ in 0..3 {
         let body = json!({ "current": "wrong password", "new": "another long password" });
         server.post("/auth/password", body).by(&member).send().await.refused(422, "password_wrong");

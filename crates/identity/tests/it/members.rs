@@ -108,13 +108,11 @@ async fn members_of_another_workspace_do_not_exist() {
     let server = Server::start().await;
     let ada = server.owner().await;
     let member = server.member(&ada, "member").await;
-    let second = identity::create_workspace(server.hub.db(), server.hub.world(), "Second", &ada.email).await.unwrap();
-    let there = server.post("/auth/workspace", json!({ "workspace": second })).by(&ada).send().await.expect(200);
-    let there = there.json["access_token"].as_str().unwrap();
+    let there = server.second_workspace(&ada).await;
     let path = format!("/members/{}", member.id);
-    server.patch(&path, json!({ "role": "guest" })).bearer(there).send().await.refused(404, "not_found");
-    server.delete(&path).bearer(there).send().await.refused(404, "not_found");
-    let listed = server.get("/members").bearer(there).send().await.expect(200);
+    server.patch(&path, json!({ "role": "guest" })).by(&there).send().await.refused(404, "not_found");
+    server.delete(&path).by(&there).send().await.refused(404, "not_found");
+    let listed = server.get("/members").by(&there).send().await.expect(200);
     assert_eq!(listed.items().iter().map(|it| &it["user"]["email"]).collect::<Vec<&Value>>(), [&json!(ada.email)]);
     server.stop().await;
 }

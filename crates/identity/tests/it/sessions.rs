@@ -1,11 +1,19 @@
 //! Signing in, staying signed in, signing out.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper::Method;
 use serde_json::json;
 
-use crate::harness::{ORIGIN, PASSWORD, Person, Server, eventually};
+use testkit::eventually;
+
+use crate::harness::{ORIGIN, PASSWORD, Person, Server};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -205,9 +213,10 @@ async fn what_is_long_over_is_cleared_away() {
         rows.unwrap()
     };
     assert_eq!(rows().await, 2);
-    eventually("the hourly job clears them away within 38 days", async || {
+    // The hourly job clears them away within 38 days.
+    eventually(async || {
         server.clock.advance(Duration::from_secs(24 * 3600));
-        rows().await == 0
+        (rows().await == 0).then_some(())
     })
     .await;
     server.stop().await;
@@ -317,5 +326,62 @@ async fn a_name_changes_everywhere_at_once() {
     assert_eq!(me.json["user"]["name"], "Countess Ada");
     assert_eq!(server.get("/members").by(&ada).send().await.expect(200).items()[0]["user"]["name"], "Countess Ada");
     server.patch("/me", json!({ "name": "" })).by(&ada).send().await.refused(422, "text_empty");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_logs_nobody_out() {
+    let server = Server::start().await;
+    let ada = server.owner().await;
+    let next = server.refresh(&ada.cookie).await.expect(200).cookie();
+    let server = server.restart().await;
+    server.get("/me").by(&ada).send().await.expect(200);
+    assert_eq!(server.refresh(&ada.cookie).await.expect(200).cookie(), next, "the same successor, made anew");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_master_key_logs_nobody_out() {
+    let server = Server::start().await;
+    let ada = server.owner().await;
+    let next = server.refresh(&ada.cookie).await.expect(200).cookie().unwrap();
+    kit::KeyRing::rotate(&server.kit.folder().join("keys"), server.hub.world().clone()).unwrap();
+    let server = server.restart().await;
+    server.get("/me").by(&ada).send().await.expect(200);
+    // The successor cannot be derived again under the new key, so the family goes on by one more step.
+    let other = server.refresh(&ada.cookie).await.expect(200).cookie().unwrap();
+    assert_ne!(other, next);
+    assert_eq!(server.refresh(&next).await.expect(200).cookie(), Some(other.clone()), "the other tab, in its grace");
+    server.clock.advance(10 * MINUTE);
+    server.refresh(&other).await.expect(200);
+    server.clock.advance(MINUTE);
+    server.refresh(&ada.cookie).await.refused(401, "refresh_reused");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn people_still_get_in_and_out_while_the_disk_is_nearly_full() {
+    let free = Arc::new(AtomicU64::new(u64::MAX));
+    let probe = free.clone();
+    let store = move |config: &mut store::DbConfig| {
+        let probe = probe.clone();
+        config.disk_reserve = 1 << 20;
+        config.free_space = Some(Arc::new(move || Some(probe.load(Ordering::Relaxed))));
+    };
+    let server = Server::on(store, |_| ()).await;
+    let ada = server.owner().await;
+    free.store(1000, Ordering::Relaxed);
+    server.clock.advance(Duration::from_secs(1));
+    server.patch("/me", json!({ "name": "Countess" })).by(&ada).send().await.refused(503, "storage_full");
+    let again = server.login(&ada.email).await;
+    let again = Person::of(server.refresh(&again.cookie).await.expect(200));
+    let session = server.get("/me").by(&ada).send().await.expect(200).json["session_id"].as_str().unwrap().to_owned();
+    server.delete(&format!("/auth/sessions/{session}")).by(&again).send().await.expect(204);
+    let out = server.call(Method::POST, "/auth/logout").header("origin", ORIGIN);
+    out.cookie(&again.cookie).send().await.expect(204);
+    free.store(u64::MAX, Ordering::Relaxed);
+    server.clock.advance(Duration::from_secs(1));
+    let ada = server.login(&ada.email).await;
+    server.patch("/me", json!({ "name": "Countess" })).by(&ada).send().await.expect(200);
     server.stop().await;
 }

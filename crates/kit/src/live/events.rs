@@ -119,10 +119,11 @@ async fn poll(hub: &Hub, mut session: Session, wait: u64) -> Result<Response, Pr
     let until = hub.world().clock().sleep(Duration::from_secs(wait));
     tokio::pin!(until);
     loop {
+        // Only news are waited for; what was there before is always read to its end, or to the size of an answer.
         let out = tokio::select! {
             biased;
             out = session.next() => out,
-            () = &mut until => break,
+            () = &mut until, if polled.caught_up => break,
         };
         if polled.take(&session, out, wait > 0)? {
             break;

@@ -1,6 +1,9 @@
 //! What moves live streams besides commits of this process: the end of signals, and on PostgreSQL other nodes' commits.
 
-use std::{sync::{Arc, PoisonError}, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use model::{SYSTEM_WORKSPACE, Seq, WorkspaceId};
 use store::{Driver, log};

@@ -23,8 +23,10 @@ use super::{
 use crate::{Caller, Hub, Problem, limits::Limits, route::Public};
 
 const HELLO: Duration = Duration::from_secs(5);
-/// A client that says nothing for so long, not even a pong, is gone; so is one that takes nothing for so long.
-const SILENCE: Duration = Duration::from_secs(60);
+/// A client that has answered none of so many pings in a row is gone.
+const UNANSWERED: u8 = 2;
+/// So is one that takes nothing for so long.
+const STALLED: Duration = Duration::from_secs(60);
 /// Small buffers: there may be ten thousand idle streams. A larger frame makes them grow.
 const READ_BUFFER: usize = 1024;
 const WRITE_BUFFER: usize = 4096;
@@ -143,20 +145,22 @@ struct Stream<'s> {
 
 impl Stream<'_> {
     async fn run(mut self) -> Result<End, Gone> {
-        let clock = self.session.seat.live.0.world.clock().clone();
-        let mut heard = clock.monotonic();
+        let mut unanswered = 0;
         loop {
             tokio::select! {
                 message = self.socket.recv() => {
                     let Some(Ok(message)) = message else { return Err(Gone) };
-                    heard = clock.monotonic();
+                    unanswered = 0;
                     if let Some(end) = self.hear(message).await? {
                         return Ok(end);
                     }
                 }
                 out = self.session.next() => {
-                    if clock.monotonic().saturating_sub(heard) > SILENCE {
-                        return Err(Gone);
+                    if matches!(out, Out::Beat) {
+                        if unanswered == UNANSWERED {
+                            return Err(Gone);
+                        }
+                        unanswered += 1;
                     }
                     if let Some(end) = self.tell(out).await? {
                         return Ok(end);
@@ -183,7 +187,9 @@ impl Stream<'_> {
     }
 
     async fn tell(&mut self, out: Out) -> Result<Option<End>, Gone> {
-        let state = |kind: &str, cursor: String| vec![Message::Text(json!({ "type": kind, "cursor": cursor }).to_string().into())];
+        let state = |kind: &str, cursor: String| {
+            vec![Message::Text(json!({ "type": kind, "cursor": cursor }).to_string().into())]
+        };
         match out {
             Out::Frames(frames) => {
                 let cursors = &self.session.seat.live.0.cursors;
@@ -193,7 +199,9 @@ impl Stream<'_> {
             Out::CaughtUp(cursor) => self.send(state("caught_up", cursor)).await,
             Out::Progress(cursor) => self.send(state("progress", cursor)).await,
             Out::Reset(cursor) => self.send(state("reset", cursor)).await,
-            Out::Signals(signals) => self.send(signals.iter().map(|it| Message::Text(it.text().into())).collect()).await,
+            Out::Signals(signals) => {
+                self.send(signals.iter().map(|it| Message::Text(it.text().into())).collect()).await
+            }
             Out::Beat => self.send(vec![Message::Ping(bytes::Bytes::new())]).await,
             Out::End(end) => Ok(Some(end)),
         }
@@ -217,7 +225,7 @@ impl Stream<'_> {
             // What is still unsent must not be seen any more; the check is made when there is room to say so.
             () = seat.ticket.staled() => Err(Gone),
             () = seat.live.0.closing.cancelled() => Err(Gone),
-            () = seat.live.0.world.clock().sleep(SILENCE) => Err(Gone),
+            () = seat.live.0.world.clock().sleep(STALLED) => Err(Gone),
         }
     }
 }
@@ -227,7 +235,9 @@ async fn close(socket: &mut WebSocket, hub: &Hub, end: End) {
     let told = json!({ "type": "closing", "code": end.code(), "reason": end.reason() }).to_string();
     let frame = CloseFrame { code: end.code(), reason: Utf8Bytes::from_static(end.reason()) };
     let say = async {
-        if socket.send(Message::Text(told.into())).await.is_ok() && socket.send(Message::Close(Some(frame))).await.is_ok() {
+        if socket.send(Message::Text(told.into())).await.is_ok()
+            && socket.send(Message::Close(Some(frame))).await.is_ok()
+        {
             // The closing handshake: the other side answers with its own close, and what it sent before is dropped.
             while let Some(Ok(_)) = socket.recv().await {}
         }

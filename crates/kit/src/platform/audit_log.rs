@@ -1,7 +1,11 @@
 use axum::{Json, extract::State};
 use store::log;
 
-use crate::{Allowed, Answer, Hub, Page, Paging, audit::{self, AuditEntry}, rights::AuditRead};
+use crate::{
+    Allowed, Answer, Hub, Page, Paging,
+    audit::{self, AuditEntry},
+    rights::AuditRead,
+};
 
 /// Audit log
 ///

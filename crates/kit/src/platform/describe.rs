@@ -47,7 +47,8 @@ pub(crate) fn complete(mut api: OpenApi, version: &str) -> OpenApi {
     api.info = info;
     let components = api.components.get_or_insert_with(Components::new);
     components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-    for (name, schema) in [(ProblemBody::name(), ProblemBody::schema()), (FieldProblem::name(), FieldProblem::schema())] {
+    for (name, schema) in [(ProblemBody::name(), ProblemBody::schema()), (FieldProblem::name(), FieldProblem::schema())]
+    {
         components.schemas.insert(name.into_owned(), schema);
     }
     for (path, item) in &mut api.paths.paths {
@@ -88,6 +89,8 @@ fn idempotency_key() -> RefOr<Parameter> {
 
 fn problem() -> RefOr<Answer> {
     let mut answer = Answer::new("A problem");
-    answer.content.insert("application/problem+json".to_owned(), Content::new(Some(Ref::from_schema_name("Problem"))).into());
+    answer
+        .content
+        .insert("application/problem+json".to_owned(), Content::new(Some(Ref::from_schema_name("Problem"))).into());
     answer.into()
 }

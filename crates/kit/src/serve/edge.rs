@@ -5,7 +5,10 @@ use std::{
     fmt::Write as _,
     net::{IpAddr, SocketAddr},
     panic::AssertUnwindSafe,
-    sync::{Arc, atomic::{AtomicU64, Ordering}},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -13,14 +16,16 @@ use axum::{
     Router,
     body::Body,
     extract::{MatchedPath, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Extensions, Method, StatusCode, Version, header},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use tower::{Layer, Service};
 
-use crate::{Hub, HttpConfig, Problem, auth::bearer, extract::Card, limits::Rate, problem::whole_seconds, work::text_of};
+use crate::{
+    HttpConfig, Hub, Problem, auth::bearer, extract::Card, limits::Rate, problem::whole_seconds, work::text_of,
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -219,7 +224,9 @@ impl<S: Service<Request, Error = Infallible>> Service<Request> for NotesRoute<S>
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        if let (Some(card), Some(path)) = (request.extensions().get::<Arc<Card>>(), request.extensions().get::<MatchedPath>()) {
+        if let (Some(card), Some(path)) =
+            (request.extensions().get::<Arc<Card>>(), request.extensions().get::<MatchedPath>())
+        {
             card.note_route(path);
         }
         self.0.call(request)

@@ -37,7 +37,8 @@ async fn every_refusal_is_a_problem_with_a_stable_code() {
 #[tokio::test]
 async fn a_wrong_field_is_named_with_its_path() {
     let hub = notes(&tokens()).start().await;
-    let reply = hub.with_token("owner").post("/api/v1/notes", json!({ "text": [] })).await.expect_problem(422, "wrong_type");
+    let reply =
+        hub.with_token("owner").post("/api/v1/notes", json!({ "text": [] })).await.expect_problem(422, "wrong_type");
     assert_eq!(reply.str("/errors/0/field"), "text");
     assert_eq!(reply.str("/errors/0/code"), "wrong_type");
     hub.finish().await;
@@ -112,17 +113,24 @@ async fn json_is_compressed_for_who_asks_for_it() {
 #[tokio::test]
 async fn a_browser_of_another_origin_is_let_in_only_by_configuration_and_never_with_credentials() {
     let ask = async |hub: &testkit::TestHub| {
-        let preflight = hub.stranger().request(Method::OPTIONS, "/api/v1/hello").header("origin", "https://friend.test");
+        let preflight =
+            hub.stranger().request(Method::OPTIONS, "/api/v1/hello").header("origin", "https://friend.test");
         preflight.header("access-control-request-method", "GET").await
     };
     let closed = notes(&tokens()).start().await;
     assert_eq!(ask(&closed).await.header("access-control-allow-origin"), "");
     closed.finish().await;
-    let open = notes(&tokens()).config(|config| config.cors_origins = vec!["https://friend.test".to_owned()]).start().await;
+    let open =
+        notes(&tokens()).config(|config| config.cors_origins = vec!["https://friend.test".to_owned()]).start().await;
     let reply = ask(&open).await;
     assert_eq!(reply.header("access-control-allow-origin"), "https://friend.test");
     assert_eq!(reply.header("access-control-allow-credentials"), "");
-    let refused = open.stranger().get("/api/v1/me").header("origin", "https://friend.test").await.expect_problem(401, "unauthenticated");
+    let refused = open
+        .stranger()
+        .get("/api/v1/me")
+        .header("origin", "https://friend.test")
+        .await
+        .expect_problem(401, "unauthenticated");
     assert_eq!(refused.header("access-control-allow-origin"), "https://friend.test");
     open.finish().await;
 }

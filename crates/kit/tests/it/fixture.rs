@@ -10,11 +10,12 @@ use std::{
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use kit::{
-    Allowed, Answer, AuthError, Authenticator, BoxFuture, Feature, Hub, Input, Page, Paging, Path, Principal, Problem, SignedIn,
-    Who, Write, live::ChatAccess, rights, route, route::Public,
+    Allowed, Answer, AuthError, Authenticator, BoxFuture, Feature, Hub, Input, Page, Paging, Path, Principal, Problem,
+    SignedIn, Who, Write, live::ChatAccess, rights, route, route::Public,
 };
 use model::{
-    Audience, ChatId, Event, Id, KeyId, MessageId, NewEvent, Right, Rights, Role, SessionId, Timestamp, UserId, WorkspaceId,
+    Audience, ChatId, Event, Id, KeyId, MessageId, NewEvent, Right, Rights, Role, SessionId, Timestamp, UserId,
+    WorkspaceId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::to_raw_value;
@@ -190,13 +191,15 @@ async fn write_long(
     write: Write,
     Input(body): Input<NewNote>,
 ) -> Result<Response, Problem> {
-    let (principal, text, workspace) = (by.0.clone(), body.text.clone(), by.workspace);
+    let (principal, text) = (by.0.clone(), body.text.clone());
     let command = move |tx: &mut Tx<'_>| append(tx, &principal, &text);
-    let reread = move |tx: &mut Tx<'_>, id: &str| {
-        let found = log::after(tx, workspace, 0, 1000)?.iter().find_map(|event| note_of(event).filter(|it| it.id.to_string() == id));
-        found.ok_or_else(Problem::not_found)
-    };
+    let reread = |tx: &mut Tx<'_>, id: &str| id.parse().ok().and_then(|id| find(tx, id)).ok_or_else(Problem::not_found);
     write.run_or_reread(&hub, &by, StatusCode::CREATED, &body, command, reread).await
+}
+
+/// The note with this id in the workspace of the tests.
+fn find(tx: &mut Tx<'_>, id: MessageId) -> Option<Note> {
+    log::after(tx, acme(), 0, 1_000).ok()?.iter().filter_map(note_of).find(|note| note.id == id)
 }
 
 fn note_of(event: &Event) -> Option<Note> {
@@ -214,10 +217,15 @@ async fn list(by: Allowed<rights::ConversationsRead>, State(hub): State<Hub>, pa
     Ok(Json(page.map(|event| note_of(&event).unwrap_or_else(|| Note { id: id(0), text: event.kind.into_owned() }))))
 }
 
-/// A note that does not exist.
+/// One note.
 #[utoipa::path(get, path = "/notes/{id}", tag = "notes", responses((status = 200, body = Note)))]
-async fn get_note(_: Allowed<rights::ConversationsRead>, Path(_): Path<MessageId>) -> Answer<Note> {
-    Err(Problem::from(store::Error::NotFound))
+async fn get_note(
+    _: Allowed<rights::ConversationsRead>,
+    State(hub): State<Hub>,
+    Path(id): Path<MessageId>,
+) -> Answer<Note> {
+    let known: Option<Note> = hub.db().read(move |tx| Ok::<_, Problem>(find(tx, id))).await?;
+    known.map(Json).ok_or_else(Problem::not_found)
 }
 
 /// Who asks.

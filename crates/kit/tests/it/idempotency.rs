@@ -105,12 +105,13 @@ async fn a_key_is_forgotten_after_seven_days() {
     send().await.expect(201);
     assert_eq!(count(&hub).await, 1);
     hub.clock().advance(Duration::from_secs(2 * 24 * 3600));
-    testkit::eventually(|| async {
+    // The hourly upkeep may have been at work when time moved; it comes again.
+    let forgotten = testkit::eventually(|| async {
         let left: Result<i64, store::Error> =
             hub.db().read(|tx| tx.one("SELECT COUNT(*) FROM idempotency", args![], |row| row.get(0))).await;
         (left.expect("read") == 0).then_some(())
-    })
-    .await;
+    });
+    hub.clock().run(Duration::from_secs(600), forgotten).await;
     send().await.expect(201);
     assert_eq!(count(&hub).await, 2);
     hub.finish().await;

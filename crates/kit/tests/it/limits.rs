@@ -37,7 +37,8 @@ async fn a_key_has_the_rate_of_all_keys_or_its_own() {
 
 #[tokio::test]
 async fn requests_without_a_good_token_count_against_the_address_and_others_do_not() {
-    let hub = notes(&tokens()).config(|config| config.rates = Rates { per_address: 3, ..Rates::default() }).start().await;
+    let hub =
+        notes(&tokens()).config(|config| config.rates = Rates { per_address: 3, ..Rates::default() }).start().await;
     hub.stranger().get("/api/v1/hello").await.expect(200);
     hub.stranger().get("/api/v1/nowhere").await.expect_problem(404, "not_found");
     hub.with_token("guess").get("/api/v1/me").await.expect_problem(401, "unauthenticated");

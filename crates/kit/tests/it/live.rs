@@ -5,7 +5,9 @@ use serde_json::json;
 use store::log;
 use testkit::LiveClient;
 
-use crate::fixture::{ACME, about, acme, append_event, append_many, event, later, member, notes, seqs, texts, tokens, user};
+use crate::fixture::{
+    ACME, about, acme, append_event, append_many, event, later, member, notes, seqs, texts, tokens, user,
+};
 
 #[tokio::test]
 async fn an_event_arrives_with_its_cursor_and_its_envelope() {
@@ -142,16 +144,7 @@ async fn skipped_events_move_the_cursor_by_a_progress_frame() {
     let hidden = move || event("note.created", &json!({}), Audience::Right(Right::AuditRead), &by());
     append_event(&hub, acme(), hidden).await;
     let expected = hub.hub().live_cursor(acme(), 1);
-    // The stream may not have looked at the event yet, so the clock is moved until it has.
-    let progress = async {
-        loop {
-            tokio::select! {
-                frame = live.next_of("progress") => break frame,
-                () = tokio::time::sleep(Duration::from_millis(20)) => hub.clock().advance(Duration::from_millis(200)),
-            }
-        }
-    };
-    let progress = progress.await;
+    let progress = hub.clock().run(Duration::from_millis(10), live.next_of("progress")).await;
     assert_eq!(progress["cursor"], expected);
     hub.finish().await;
 }
@@ -239,16 +232,8 @@ async fn a_stream_without_a_good_hello_is_closed_with_its_reason() {
     tokens.put("deaf", crate::fixture::key(9, &[Right::ConversationsRead], None));
     let hub = notes(&tokens).start().await;
     let mut silent = hub.stranger().socket().await;
-    testkit::eventually(|| async { (hub.clock().sleepers() > 0).then_some(()) }).await;
-    let waiting = async {
-        loop {
-            tokio::select! {
-                frame = silent.next() => break frame,
-                () = tokio::time::sleep(Duration::from_millis(20)) => hub.clock().advance(Duration::from_secs(1)),
-            }
-        }
-    };
-    assert_eq!(waiting.await["reason"], "hello_timeout");
+    let closing = hub.clock().run(Duration::from_secs(1), silent.next()).await;
+    assert_eq!(closing["reason"], "hello_timeout");
     assert_eq!(silent.closed().await, 4008);
     let hellos = [
         (json!({ "type": "hello", "token": "nobody" }), 4001),
@@ -281,9 +266,12 @@ async fn nonsense_from_a_client_is_ignored_and_an_oversized_frame_ends_its_strea
 
 #[tokio::test]
 async fn a_page_of_another_origin_cannot_open_a_stream() {
-    let hub = notes(&tokens()).config(|config| config.cors_origins = vec!["https://friend.test".to_owned()]).start().await;
+    let hub =
+        notes(&tokens()).config(|config| config.cors_origins = vec!["https://friend.test".to_owned()]).start().await;
     let own = hub.url().to_owned();
-    for (origin, allowed) in [(own.as_str(), true), ("https://friend.test", true), ("https://evil.test", false), ("null", false)] {
+    for (origin, allowed) in
+        [(own.as_str(), true), ("https://friend.test", true), ("https://evil.test", false), ("null", false)]
+    {
         let opened = LiveClient::try_connect(hub.url(), &[("origin", origin)]).await;
         assert_eq!(opened.map(drop), if allowed { Ok(()) } else { Err(403) }, "{origin}");
     }

@@ -9,7 +9,8 @@ use crate::fixture::{ACME, about, acme, append_event, append_many, later, member
 async fn a_revoked_session_is_closed_and_the_others_stay() {
     let tokens = tokens();
     let hub = notes(&tokens).start().await;
-    let (mut operator, mut owner) = (hub.with_token("operator").live(None).await, hub.with_token("owner").live(None).await);
+    let (mut operator, mut owner) =
+        (hub.with_token("operator").live(None).await, hub.with_token("owner").live(None).await);
     tokens.remove("operator");
     append_event(&hub, SYSTEM_WORKSPACE, || about("session.revoked", Some(session(2).uuid()))).await;
     assert_eq!(operator.next_of("closing").await["code"], 4001);

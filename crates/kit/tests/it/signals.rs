@@ -27,7 +27,8 @@ async fn next(live: &mut LiveClient) -> (String, String, String, String, bool) {
 #[tokio::test]
 async fn typing_is_seen_by_others_and_ends_by_itself_after_ten_seconds() {
     let hub = notes(&tokens()).start().await;
-    let (mut owner, mut operator) = (hub.with_token("owner").live(None).await, hub.with_token("operator").live(None).await);
+    let (mut owner, mut operator) =
+        (hub.with_token("owner").live(None).await, hub.with_token("operator").live(None).await);
     operator.signal("typing", CHAT, true).await;
     assert_eq!(next(&mut owner).await, expected("typing", CHAT, "operator 2", "tab", true));
     hub.clock().advance(Duration::from_secs(9));
@@ -66,7 +67,8 @@ async fn who_joins_is_told_what_is_and_a_closed_tab_is_no_longer_there() {
 #[tokio::test]
 async fn going_to_another_chat_leaves_the_first() {
     let hub = notes(&tokens()).start().await;
-    let (mut owner, mut operator) = (hub.with_token("owner").live(None).await, hub.with_token("operator").live(None).await);
+    let (mut owner, mut operator) =
+        (hub.with_token("owner").live(None).await, hub.with_token("operator").live(None).await);
     operator.signal("viewing", CHAT, true).await;
     assert!(next(&mut owner).await.4);
     operator.signal("viewing", OTHER, true).await;

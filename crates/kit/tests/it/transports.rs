@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{future::IntoFuture as _, time::Duration};
 
 use crate::fixture::{acme, append_many, notes, seqs, tokens};
 
@@ -66,13 +66,7 @@ async fn a_long_poll_answers_as_soon_as_something_happens() {
 async fn a_long_poll_without_news_ends_after_its_wait() {
     let hub = notes(&tokens()).start().await;
     let operator = hub.with_token("operator");
-    let mut waiting = tokio::spawn(async move { operator.get("/api/v1/events?wait=20").await });
-    let answer = loop {
-        tokio::select! {
-            answer = &mut waiting => break answer.expect("no panic"),
-            () = tokio::time::sleep(Duration::from_millis(20)) => hub.clock().advance(Duration::from_secs(5)),
-        }
-    };
+    let answer = hub.clock().run(Duration::from_secs(5), operator.get("/api/v1/events?wait=20").into_future()).await;
     assert_eq!(answer.expect(200).items().len(), 0);
     hub.finish().await;
 }

@@ -82,11 +82,12 @@ impl Sandbox {
     }
 }
 
-/// `Corner Shop` becomes `corner_shop_bot`, or `corner_shop_2_bot` if that is taken.
+/// `Corner Shop` and `Corner Shop Bot` become `corner_shop_bot`, or `corner_shop_2_bot` if that is taken.
 fn made_up(name: &str, taken: impl Fn(&str) -> bool) -> String {
     let letters: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).take(20).collect();
     let stem = letters.trim_matches('_');
+    let stem = stem.strip_suffix("_bot").unwrap_or(stem);
     let stem = if stem.is_empty() { "sandbox" } else { stem };
     let first = format!("{stem}_bot");
     if !taken(&first) {

@@ -108,7 +108,11 @@ async fn a_backup_under_load_is_one_moment_wherever_it_is_restored() {
             let epoch = db.read(|tx| meta::get(tx, meta::EPOCH)).await.expect("readable").expect("a new epoch");
             assert_eq!(epoch.len(), 32);
             let lease = db.write(workspace, |tx| leases::acquire(tx, "bot", Uuid::from_u128(2), Duration::ZERO)).await;
-            assert_eq!(lease.expect("no error").map(|it| it.fence), Some(held.fence + 1), "free, and the fence goes on");
+            assert_eq!(
+                lease.expect("no error").map(|it| it.fence),
+                Some(held.fence + 1),
+                "free, and the fence goes on"
+            );
             db.close().await;
             let again = backup::restore(&path, &config, &self::world(78).1, RIGHT_KEY).await;
             assert!(matches!(again, Err(Error::NotEmpty(_))), "{again:?}");
@@ -129,8 +133,13 @@ fn shown(row: &Row<'_>) -> Result<Vec<String>, Error> {
         .collect()
 }
 
+/// A table with its columns: name, type, whether a value is required.
+type Described = (String, Vec<(String, String, bool)>);
+/// A table with its rows, as text.
+type Content = (String, Vec<Vec<String>>);
+
 /// The tables that a backup carries, with names and types of their columns.
-async fn tables(sqlite: &Db) -> Vec<(String, Vec<(String, String, bool)>)> {
+async fn tables(sqlite: &Db) -> Vec<Described> {
     let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('schema_migrations', 'batches') ORDER BY name";
     let read = sqlite.read(move |tx| {
         let names = tx.query(names, &[], |row| row.get::<String>(0))?;
@@ -144,7 +153,7 @@ async fn tables(sqlite: &Db) -> Vec<(String, Vec<(String, String, bool)>)> {
     read.await.expect("readable")
 }
 
-async fn contents(db: &Db, tables: &[(String, Vec<(String, String, bool)>)]) -> Vec<(String, Vec<Vec<String>>)> {
+async fn contents(db: &Db, tables: &[Described]) -> Vec<Content> {
     let tables = tables.to_vec();
     let read = db.read(move |tx| {
         let all = tables.iter().map(|(name, columns)| {
@@ -231,7 +240,9 @@ async fn a_wrong_key_is_refused_before_anything_is_written() {
             assert!(!config.folder.exists());
             if config.url.is_some() {
                 let (client, connection) =
-                    tokio_postgres::connect(config.url.as_deref().expect("a URL"), tokio_postgres::NoTls).await.expect("it answers");
+                    tokio_postgres::connect(config.url.as_deref().expect("a URL"), tokio_postgres::NoTls)
+                        .await
+                        .expect("it answers");
                 let connection = tokio::spawn(connection);
                 let sql = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()";
                 let tables: i64 = client.query_one(sql, &[]).await.expect("readable").get(0);
@@ -271,7 +282,8 @@ async fn a_damaged_or_foreign_file_is_no_backup() {
     place.write(workspace, |tx| tx.exec("DELETE FROM events WHERE seq = 7", &[])).await;
     let gap = backup::create(&place.db, &place.folder.path().join("gap.db")).await;
     assert!(matches!(gap, Err(Error::Corrupt(_))), "{gap:?}");
-    let left: Vec<_> = std::fs::read_dir(place.folder.path()).expect("readable").flatten().map(|it| it.file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(place.folder.path()).expect("readable").flatten().map(|it| it.file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains("partial")), "{left:?}");
 }
 

@@ -24,10 +24,7 @@ async fn fill(place: &Place, workspace: WorkspaceId) -> (Vec<Seq>, usize) {
                 // Every eighth is small, so that some of a full batch still fit when they run alone.
                 let size = if number % 8 == 0 { 10 } else { 8000 };
                 let seq = tx.append(fact("thing.done", None))?;
-                tx.exec(
-                    "INSERT INTO filler (seq, stuff) VALUES ($1, $2)",
-                    args![seq, vec![7_u8; size]],
-                )?;
+                tx.exec("INSERT INTO filler (seq, stuff) VALUES ($1, $2)", args![seq, vec![7_u8; size]])?;
                 Ok::<Seq, Error>(seq)
             })
         });
@@ -57,7 +54,8 @@ async fn a_full_disk_answers_nobody_wrongly_and_recovers_without_a_restart() {
         let stored: Vec<Seq> = place.log(workspace).await.iter().map(|event| event.seq).collect();
         assert_gapless(&stored);
         assert_eq!(stored.get(before..), Some(promised.as_slice()), "what was promised is there, and nothing else");
-        let filled = place.read(|tx| tx.query("SELECT seq FROM filler ORDER BY seq", &[], |row| row.get::<Seq>(0))).await;
+        let filled =
+            place.read(|tx| tx.query("SELECT seq FROM filler ORDER BY seq", &[], |row| row.get::<Seq>(0))).await;
         assert_eq!(filled, promised);
         place.db.write_essential(workspace, |tx| tx.exec("DELETE FROM filler", &[])).await.expect("making room works");
     }

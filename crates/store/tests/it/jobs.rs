@@ -16,7 +16,10 @@ async fn schedule(place: &Place, workspace: WorkspaceId, key: Option<&'static st
     place
         .write(workspace, move |tx| {
             let run_at = tx.now();
-            jobs::schedule(tx, NewJob { kind: "tidy", key: key.map(str::to_owned), payload: json("{}"), run_at, max_attempts })
+            jobs::schedule(
+                tx,
+                NewJob { kind: "tidy", key: key.map(str::to_owned), payload: json("{}"), run_at, max_attempts },
+            )
         })
         .await
 }

@@ -94,7 +94,8 @@ async fn of_many_who_want_it_one_gets_it() {
             let workspace = place.workspace();
             place.db.write(workspace, move |tx| leases::acquire(tx, "it", Uuid::from_u128(who), minute))
         });
-        let all: Vec<Option<Lease>> = join_all(calls).await.into_iter().collect::<Result<_, Error>>().expect("no error");
+        let all: Vec<Option<Lease>> =
+            join_all(calls).await.into_iter().collect::<Result<_, Error>>().expect("no error");
         let winners: Vec<Lease> = all.into_iter().flatten().collect();
         let [winner] = winners.as_slice() else { panic!("{winners:?}") };
         assert_eq!(winner.fence, 1);

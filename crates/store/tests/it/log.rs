@@ -41,7 +41,11 @@ async fn redaction_blanks_the_body_and_keeps_the_place() {
         let (erased, kept) = (Uuid::from_u128(1), Uuid::from_u128(2));
         for it in [workspace, other] {
             place
-                .write(it, move |tx| [erased, kept, erased].into_iter().try_for_each(|id| tx.append(fact("thing.done", Some(id))).map(drop)))
+                .write(it, move |tx| {
+                    [erased, kept, erased]
+                        .into_iter()
+                        .try_for_each(|id| tx.append(fact("thing.done", Some(id))).map(drop))
+                })
                 .await;
         }
         // In parts: two places, then the last one.

@@ -180,7 +180,8 @@ async fn positions_rise_in_the_order_of_commits_and_retrying_takes_a_new_one() {
             Err::<(), Error>(Error::NotFound)
         });
         assert_eq!(failed.await, Err(Error::NotFound));
-        let calls = (0..20).map(|_| place.db.write(workspace, |tx| Ok::<_, Error>(outbox::enqueue(tx, item())?.position)));
+        let calls =
+            (0..20).map(|_| place.db.write(workspace, |tx| Ok::<_, Error>(outbox::enqueue(tx, item())?.position)));
         let positions: Vec<i64> =
             futures_util::future::join_all(calls).await.into_iter().collect::<Result<_, Error>>().expect("no error");
         assert_gapless(&positions);

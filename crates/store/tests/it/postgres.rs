@@ -18,7 +18,8 @@ use crate::support::{PgDatabase, Place, Told, admin, assert_gapless, fact, postg
 
 /// Writes rows with keys of their own until told to stop; returns the keys that were promised.
 fn load(place: &Place, task: i64, stop: &Arc<AtomicBool>) -> tokio::task::JoinHandle<Vec<i64>> {
-    let (db, stop, workspace) = (place.db.clone(), Arc::clone(stop), model::Id::from_uuid(uuid::Uuid::from_u128(1 + task as u128 % 3)));
+    let (db, stop, workspace) =
+        (place.db.clone(), Arc::clone(stop), model::Id::from_uuid(uuid::Uuid::from_u128(1 + task as u128 % 3)));
     tokio::spawn(async move {
         let mut promised = Vec::new();
         for number in 0_i64.. {
@@ -47,7 +48,8 @@ async fn connections_killed_under_load_lose_and_double_nothing() {
     let told = Told::listen(&place.db);
     let stop = Arc::new(AtomicBool::new(false));
     let tasks: Vec<_> = (0..12).map(|task| load(&place, task, &stop)).collect();
-    let (server, name) = (postgres_server().expect("there is one"), place.postgres.as_ref().expect("a database").name());
+    let (server, name) =
+        (postgres_server().expect("there is one"), place.postgres.as_ref().expect("a database").name());
     let kill = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
     for round in 1..=25 {
         let goal = round * 40;
@@ -80,26 +82,55 @@ async fn connections_killed_under_load_lose_and_double_nothing() {
 const PASS: u8 = 0;
 const DROP_BEFORE: u8 = 1;
 const DROP_AFTER: u8 = 2;
+/// The server gets it only when somebody else waits for what this transaction has locked.
+const DROP_AND_DELAY: u8 = 3;
 
 #[derive(Default)]
 struct Proxy {
+    target: String,
+    database: String,
     next_commit: AtomicU8,
     cut: AtomicUsize,
 }
 
 impl Proxy {
-    async fn start(target: String) -> (Arc<Self>, u16) {
+    async fn start(postgres: &PgDatabase) -> (Arc<Self>, u16) {
+        let config: tokio_postgres::Config = postgres.url().parse().expect("a URL");
+        let target = format!("127.0.0.1:{}", config.get_ports().first().copied().unwrap_or(5432));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let proxy = Arc::new(Self::default());
+        let proxy = Arc::new(Self { target, database: postgres.name().to_owned(), ..Self::default() });
         let it = Arc::clone(&proxy);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let server = TcpStream::connect(&target).await.expect("the server answers");
+                let server = TcpStream::connect(&it.target).await.expect("the server answers");
                 tokio::spawn(Arc::clone(&it).carry(client, server));
             }
         });
         (proxy, port)
+    }
+
+    async fn disturb(&self, order: u8, client: TcpStream, mut server: TcpStream, commit: &[u8]) {
+        self.cut.fetch_add(1, Ordering::SeqCst);
+        if order == DROP_AND_DELAY {
+            drop(client);
+            self.somebody_waits().await;
+        }
+        if order != DROP_BEFORE {
+            server.write_all(commit).await.expect("the server takes it");
+            // The server has answered, so it has committed; the answer is lost on the way.
+            assert!(server.read(&mut [0; 64]).await.is_ok_and(|length| length > 0));
+        }
+    }
+
+    async fn somebody_waits(&self) {
+        let server = postgres_server().expect("there is one");
+        let (client, connection) = tokio_postgres::connect(&server, tokio_postgres::NoTls).await.expect("it answers");
+        tokio::spawn(connection);
+        let sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'";
+        while client.query_one(sql, &[&self.database]).await.expect("readable").get::<_, i64>(0) == 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Carries bytes both ways until a COMMIT is to be disturbed.
@@ -113,14 +144,9 @@ impl Proxy {
                     let commit = bytes.windows(7).any(|it| it == b"COMMIT\0");
                     let order = if commit { self.next_commit.swap(PASS, Ordering::SeqCst) } else { PASS };
                     if order != PASS {
-                        self.cut.fetch_add(1, Ordering::SeqCst);
+                        return self.disturb(order, client, server, bytes).await;
                     }
-                    if order == DROP_BEFORE || server.write_all(bytes).await.is_err() {
-                        return;
-                    }
-                    if order == DROP_AFTER {
-                        // The server has answered, so it has committed; the answer is lost on the way.
-                        drop(server.read(&mut from_server).await);
+                    if server.write_all(bytes).await.is_err() {
                         return;
                     }
                 }
@@ -139,15 +165,15 @@ impl Proxy {
 async fn a_connection_lost_during_commit_is_decided_by_the_id_of_the_batch() {
     let Some(server) = postgres_server() else { return };
     let postgres = PgDatabase::create(&server).await;
-    let direct: tokio_postgres::Config = postgres.url().parse().expect("a URL");
-    let target = format!("127.0.0.1:{}", direct.get_ports().first().copied().unwrap_or(5432));
-    let (proxy, port) = Proxy::start(target).await;
+    let (proxy, port) = Proxy::start(&postgres).await;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = DbConfig::postgres(folder.path().join("data"), postgres.url_at(Some(port)));
     let place = Place::open(config, folder, Some(postgres)).await;
     place.table("CREATE TABLE runs (id BIGINT NOT NULL)").await;
     let (told, workspace) = (Told::listen(&place.db), place.workspace());
-    for (number, order) in [DROP_BEFORE, DROP_AFTER, PASS, DROP_AFTER, DROP_BEFORE].into_iter().enumerate() {
+    for (number, order) in
+        [DROP_BEFORE, DROP_AFTER, PASS, DROP_AND_DELAY, DROP_AFTER, DROP_AND_DELAY, DROP_BEFORE].into_iter().enumerate()
+    {
         proxy.next_commit.store(order, Ordering::SeqCst);
         let key = number as i64;
         let seq = place
@@ -159,9 +185,12 @@ async fn a_connection_lost_during_commit_is_decided_by_the_id_of_the_batch() {
             .await;
         assert_eq!(seq, Ok(key + 1));
     }
-    assert_eq!(proxy.cut.load(Ordering::SeqCst), 4);
-    assert_eq!(place.read(|tx| tx.query("SELECT id FROM runs ORDER BY id", &[], |row| row.get::<i64>(0))).await, [0, 1, 2, 3, 4]);
-    assert_eq!(told.seqs(workspace), [1, 2, 3, 4, 5]);
+    assert_eq!(proxy.cut.load(Ordering::SeqCst), 6);
+    assert_eq!(
+        place.read(|tx| tx.query("SELECT id FROM runs ORDER BY id", &[], |row| row.get::<i64>(0))).await,
+        [0, 1, 2, 3, 4, 5, 6]
+    );
+    assert_eq!(told.seqs(workspace), [1, 2, 3, 4, 5, 6, 7]);
     place.db.close().await;
 }
 
@@ -189,7 +218,9 @@ async fn commits_are_durable_when_they_are_answered() {
     let Some(place) = Place::postgres().await else { return };
     let setting = place
         .write(place.workspace(), |tx| {
-            tx.one("SELECT setting FROM pg_settings WHERE name = $1", args!["synchronous_commit"], |row| row.get::<String>(0))
+            tx.one("SELECT setting FROM pg_settings WHERE name = $1", args!["synchronous_commit"], |row| {
+                row.get::<String>(0)
+            })
         })
         .await;
     assert_eq!(setting, "on");

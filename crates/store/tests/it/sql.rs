@@ -24,14 +24,19 @@ async fn parameters_may_come_out_of_order_and_again() {
             .await;
         assert_eq!(found, [(9, "nine".to_owned())]);
         let swapped = place
-            .read(|tx| tx.query("SELECT a FROM pairs WHERE b = $2 AND a = $1", args![7_i64, "seven $1"], |row| row.get::<i64>(0)))
+            .read(|tx| {
+                tx.query("SELECT a FROM pairs WHERE b = $2 AND a = $1", args![7_i64, "seven $1"], |row| {
+                    row.get::<i64>(0)
+                })
+            })
             .await;
         assert_eq!(swapped, [7]);
     })
     .await;
 }
 
-type Everything = (Option<i64>, Option<bool>, Option<f64>, Option<String>, Option<Vec<u8>>, Option<Uuid>, Option<Timestamp>);
+type Everything =
+    (Option<i64>, Option<bool>, Option<f64>, Option<String>, Option<Vec<u8>>, Option<Uuid>, Option<Timestamp>);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_type_and_its_null_survive_the_way_there_and_back() {
@@ -89,7 +94,9 @@ async fn a_value_of_another_type_is_an_error_and_no_panic() {
         assert!(missing.is_err());
         let width = place.read(|tx| tx.one("SELECT key, value FROM meta", &[], |row| Ok(row.width()))).await;
         assert_eq!(width, 2);
-        let bare = place.read(|tx| tx.one("SELECT value FROM meta", &[], |row| Ok(row.column(0)? == Column::Text("it")))).await;
+        let bare = place
+            .read(|tx| tx.one("SELECT value FROM meta", &[], |row| Ok(row.column(0)? == Column::Text("it"))))
+            .await;
         assert!(bare);
     })
     .await;
@@ -113,9 +120,9 @@ async fn a_broken_constraint_says_what_it_is() {
     on_each(async |place| {
         let workspace = place.workspace();
         let insert = |key: Option<&'static str>| {
-            place.db.write(workspace, move |tx| {
-                tx.exec("INSERT INTO meta (key, value) VALUES ($1, $2)", args![key, "it"])
-            })
+            place
+                .db
+                .write(workspace, move |tx| tx.exec("INSERT INTO meta (key, value) VALUES ($1, $2)", args![key, "it"]))
         };
         assert_eq!(insert(Some("key")).await, Ok(1));
         assert!(insert(Some("key")).await.expect_err("twice").is_duplicate());
@@ -135,7 +142,9 @@ async fn text_sorts_by_its_bytes() {
             })
             .await;
         let sorted = place
-            .read(|tx| tx.query("SELECT key FROM meta WHERE key > $1 ORDER BY key", args!["A"], |row| row.get::<String>(0)))
+            .read(|tx| {
+                tx.query("SELECT key FROM meta WHERE key > $1 ORDER BY key", args!["A"], |row| row.get::<String>(0))
+            })
             .await;
         assert_eq!(sorted, ["Z", "_", "a", "b", "é"]);
     })

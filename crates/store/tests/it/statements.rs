@@ -95,7 +95,8 @@ fn statements(source: &str) -> Vec<String> {
     let mut found: Vec<String> = concats(source, &names);
     found.extend(all.iter().filter(|it| is_statement(&it.text)).filter_map(|it| {
         let part = it.before.ends_with("concat!(");
-        let text = names.iter().fold(it.text.clone(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
+        let text =
+            names.iter().fold(it.text.clone(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
         (!part && !text.contains('{')).then_some(text)
     }));
     found
@@ -118,7 +119,7 @@ fn concats(source: &str, names: &HashMap<String, String>) -> Vec<String> {
     for (start, head) in source.match_indices("concat!(") {
         let code: Vec<char> = source[start + head.len()..].chars().collect();
         let (mut text, mut at, mut word) = (String::new(), 0, String::new());
-        while at < code.len() && !(code[at] == ')' && !word.ends_with("!(")) {
+        while at < code.len() && (code[at] != ')' || word.ends_with("!(")) {
             if code[at] == '"' {
                 let (piece, length) = quoted(&code[at + 1..]);
                 text.push_str(&piece);
@@ -127,7 +128,11 @@ fn concats(source: &str, names: &HashMap<String, String>) -> Vec<String> {
                 text.push_str(names.get(word.trim_end_matches("!(")).map_or("", String::as_str));
             }
             let joins = code[at].is_alphanumeric() || matches!(code[at], '_' | '!' | '(');
-            if joins { word.push(code[at]) } else { word.clear() }
+            if joins {
+                word.push(code[at])
+            } else {
+                word.clear()
+            }
             at += 1;
         }
         if is_statement(&text) {

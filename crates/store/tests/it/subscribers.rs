@@ -42,7 +42,8 @@ impl Subscriber for Noting {
     }
 
     fn apply(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), SubscriberError> {
-        let number: i64 = tx.one("SELECT COUNT(*) FROM notes WHERE workspace_id = $1", args![event.workspace], |row| row.get(0))?;
+        let number: i64 =
+            tx.one("SELECT COUNT(*) FROM notes WHERE workspace_id = $1", args![event.workspace], |row| row.get(0))?;
         // The key makes a second application of an event an error.
         tx.exec(
             "INSERT INTO notes (workspace_id, seq, number) VALUES ($1, $2, $3)",
@@ -124,12 +125,18 @@ async fn later_events_of_a_parked_entity_wait_and_are_replayed_in_order() {
         WHO.mended.store(false, Ordering::SeqCst);
         notes_table(place).await;
         let workspace = place.workspace();
-        for (kind, entity) in [("thing.done", 1), ("thing.broken", 1), ("thing.done", 2), ("thing.done", 1), ("thing.broken", 1)] {
+        for (kind, entity) in
+            [("thing.done", 1), ("thing.broken", 1), ("thing.done", 2), ("thing.done", 1), ("thing.broken", 1)]
+        {
             append(place, workspace, kind, entity).await;
         }
         assert!(!advance(place, workspace, &WHO).await.halted);
         assert_eq!(notes(place, workspace).await, [1, 3], "the other entity goes on, and what failed left nothing");
-        let [letter] = place.read(move |tx| subscribers::dead_letters(tx, workspace, None, 10)).await.try_into().expect("one letter");
+        let [letter] = place
+            .read(move |tx| subscribers::dead_letters(tx, workspace, None, 10))
+            .await
+            .try_into()
+            .expect("one letter");
         assert_eq!((letter.event_seq, letter.waiting, letter.error.as_str()), (2, 2, "it is broken"));
         let find = |name: &str| (name == WHO.name).then_some(&WHO as &dyn Subscriber);
         let failed = place.write(workspace, move |tx| subscribers::replay(tx, letter.id, find)).await;

@@ -114,7 +114,8 @@ impl Drop for PgDatabase {
 
 /// Runs a statement on the server.
 pub(crate) async fn admin(server: &str, sql: &str) {
-    let (client, connection) = tokio_postgres::connect(server, tokio_postgres::NoTls).await.expect("the server answers");
+    let (client, connection) =
+        tokio_postgres::connect(server, tokio_postgres::NoTls).await.expect("the server answers");
     let connection = tokio::spawn(connection);
     client.batch_execute(sql).await.expect("the server obeys");
     drop(client);
@@ -220,7 +221,10 @@ impl Told {
     /// The places of a workspace's events in the order in which they were told.
     pub(crate) fn seqs(&self, workspace: WorkspaceId) -> Vec<i64> {
         let all = self.0.lock().expect("not poisoned");
-        all.iter().filter(|it| it.workspace == workspace).flat_map(|it| it.events.iter().map(|event| event.seq)).collect()
+        all.iter()
+            .filter(|it| it.workspace == workspace)
+            .flat_map(|it| it.events.iter().map(|event| event.seq))
+            .collect()
     }
 }
 

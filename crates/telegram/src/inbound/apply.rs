@@ -85,13 +85,7 @@ async fn one_by_one(
     Ok(all)
 }
 
-async fn keep(
-    hub: &Hub,
-    workspace: WorkspaceId,
-    bot: BotId,
-    update: Update,
-    error: Error,
-) -> Result<Applied, Error> {
+async fn keep(hub: &Hub, workspace: WorkspaceId, bot: BotId, update: Update, error: Error) -> Result<Applied, Error> {
     tracing::error!(%bot, update = update.id, %error, "an update could not be applied and is kept as it came");
     hub.db()
         .write(workspace, move |tx| {
@@ -104,13 +98,7 @@ async fn keep(
         .await
 }
 
-fn apply_one(
-    tx: &mut Tx<'_>,
-    chats: &Chats,
-    bot: BotId,
-    update: &Update,
-    applied: &mut Applied,
-) -> Result<(), Error> {
+fn apply_one(tx: &mut Tx<'_>, chats: &Chats, bot: BotId, update: &Update, applied: &mut Applied) -> Result<(), Error> {
     if !updates::remember(tx, bot, update.id)? {
         applied.repeated += 1;
         return Ok(());

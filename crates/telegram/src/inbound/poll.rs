@@ -46,7 +46,8 @@ pub(crate) async fn run(link: &Link) -> Result<(), Error> {
     let name = format!("telegram:poll:{}", link.bot);
     let ttl = link.telegram.config().lease;
     let Some(mut held) = Held::wait(&link.hub, link.workspace, name, ttl, &link.stop).await? else { return Ok(()) };
-    let ended = Poller { link, offset: None, heard: link.hub.world().clock().monotonic(), failures: 0 }.poll(&mut held).await;
+    let ended =
+        Poller { link, offset: None, heard: link.hub.world().clock().monotonic(), failures: 0 }.poll(&mut held).await;
     held.release().await;
     ended
 }
@@ -109,8 +110,12 @@ impl Poller<'_> {
             self.offset = None;
         }
         let wait = self.link.telegram.config().poll_timeout;
-        let parameters =
-            GetUpdates { offset: self.offset, limit: BATCH, timeout: wait.as_secs(), allowed_updates: &ALLOWED_UPDATES };
+        let parameters = GetUpdates {
+            offset: self.offset,
+            limit: BATCH,
+            timeout: wait.as_secs(),
+            allowed_updates: &ALLOWED_UPDATES,
+        };
         let body = tokio::select! {
             () = self.link.stop.cancelled() => return None,
             body = self.link.api.call_raw("getUpdates", &parameters, Some(wait + GRACE)) => body,

@@ -25,7 +25,8 @@ struct SetWebhook<'a> {
 /// Keeps the webhook set until the link stops.
 pub(crate) async fn run(link: &Link) {
     let Some(base) = &link.telegram.config().webhook_base else {
-        link.say(Status::Error, Some("Webhooks need a public address, and none is configured. Switch to polling.")).await;
+        link.say(Status::Error, Some("Webhooks need a public address, and none is configured. Switch to polling."))
+            .await;
         return;
     };
     let url = address(base, link);

@@ -48,7 +48,15 @@ impl Budgets {
     #[must_use]
     pub fn unlimited() -> Self {
         let all = Limit { period: Duration::from_nanos(1), burst: u32::MAX };
-        Self { bot: all, bot_low: all, chat: all, chat_low: all, group: usize::MAX, group_low: usize::MAX, ..Self::default() }
+        Self {
+            bot: all,
+            bot_low: all,
+            chat: all,
+            chat_low: all,
+            group: usize::MAX,
+            group_low: usize::MAX,
+            ..Self::default()
+        }
     }
 }
 
@@ -103,7 +111,9 @@ impl ChatPace {
 
     fn minute_ready(&self, budgets: &Budgets, low: bool) -> Timestamp {
         let nth_last = |most: usize, mut times: Box<dyn Iterator<Item = Timestamp> + '_>| {
-            most.checked_sub(1).and_then(|skip| times.nth(skip)).map_or(Timestamp::default(), |at| at + budgets.group_span)
+            most.checked_sub(1)
+                .and_then(|skip| times.nth(skip))
+                .map_or(Timestamp::default(), |at| at + budgets.group_span)
         };
         let all = nth_last(budgets.group, Box::new(self.minute.iter().rev().map(|(at, _)| *at)));
         if !low {

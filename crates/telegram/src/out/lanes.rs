@@ -139,16 +139,6 @@ impl Lanes {
         self.waiting
     }
 
-    /// Until when nothing goes to anybody.
-    pub(crate) fn held_until(&self) -> Timestamp {
-        self.held_until
-    }
-
-    /// How many chats are held now.
-    pub(crate) fn held_chats(&self, now: Timestamp) -> usize {
-        self.chats.values().filter(|chat| chat.held_until > now).count()
-    }
-
     /// Adds an item. Items of one lane come in the order of their positions.
     pub(crate) fn push(&mut self, item: Item, now: Timestamp) {
         let to = Arc::clone(&item.to);

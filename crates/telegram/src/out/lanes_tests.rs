@@ -7,7 +7,16 @@ const START: Timestamp = Timestamp::from_micros(1_000_000_000);
 
 fn item(position: i64, to: &str, class: DeliveryClass) -> Item {
     let id = DeliveryId::from_uuid(Uuid::from_u128(position.unsigned_abs().into()));
-    Item { id, position, class, to: to.into(), not_before: Timestamp::default(), expires_at: None, tries: 0, refusals: 0 }
+    Item {
+        id,
+        position,
+        class,
+        to: to.into(),
+        not_before: Timestamp::default(),
+        expires_at: None,
+        tries: 0,
+        refusals: 0,
+    }
 }
 
 fn reply(position: i64, to: &str) -> Item {

@@ -37,10 +37,7 @@ pub(crate) enum Verdict {
 impl Verdict {
     /// Whether the host did its work, which closes its breaker.
     pub(crate) fn host_is_well(&self) -> bool {
-        matches!(
-            self,
-            Self::Sent { .. } | Self::Limited { .. } | Self::Refused { .. } | Self::TokenRefused(_)
-        )
+        matches!(self, Self::Sent { .. } | Self::Limited { .. } | Self::Refused { .. } | Self::TokenRefused(_))
     }
 }
 

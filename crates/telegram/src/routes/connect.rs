@@ -77,7 +77,8 @@ pub(crate) fn purpose_of(purpose: Option<String>) -> Result<Option<String>, Prob
 /// Telegram can only call a server that it can reach.
 pub(crate) fn mode_is_possible(telegram: &Telegram, mode: Mode) -> Result<(), Problem> {
     if mode == Mode::Webhook && telegram.config().webhook_base.is_none() {
-        let detail = "Webhooks need a public address of this server in its configuration. Use polling, which needs none.";
+        let detail =
+            "Webhooks need a public address of this server in its configuration. Use polling, which needs none.";
         return Err(Problem::invalid_field("mode", "webhook_needs_address", detail));
     }
     Ok(())

@@ -15,9 +15,8 @@ pub(crate) async fn list_bots(
     let workspace = principal.workspace;
     let list = hub.list(workspace, "bots");
     let (after, fetch) = (paging.after(&list)?, paging.fetch());
-    let read = hub.db().read(move |tx| {
-        Ok::<_, Error>((rows::list(tx, workspace, after, fetch)?, log::head(tx, workspace)?))
-    });
+    let read =
+        hub.db().read(move |tx| Ok::<_, Error>((rows::list(tx, workspace, after, fetch)?, log::head(tx, workspace)?)));
     let (found, head) = read.await?;
     Ok(Json(paging.page(&list, found, |row| row.id, head).map(|row| telegram.view(&row))))
 }
