@@ -1,6 +1,6 @@
 //! A small HTTP client for JSON. It never repeats a request by itself: the journal of what was answered would lie.
 
-use std::{fmt, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
@@ -39,6 +39,18 @@ pub struct Reply {
 /// There was no answer: refused, broken off, or too late. Whether the request took effect is not known.
 #[derive(Debug)]
 pub struct NoAnswer(pub String);
+
+impl NoAnswer {
+    /// The error with its causes.
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        let (mut text, mut cause) = (error.to_string(), error.source());
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        Self(text)
+    }
+}
 
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -146,9 +158,9 @@ impl Client {
             map.insert(name, HeaderValue::from_str(value).expect("a header value"));
         }
         let whole = async {
-            let answer = self.pool.request(request).await.map_err(|e| NoAnswer(e.to_string()))?;
+            let answer = self.pool.request(request).await.map_err(|e| NoAnswer::of(&e))?;
             let (parts, body) = answer.into_parts();
-            let body = body.collect().await.map_err(|e| NoAnswer(e.to_string()))?.to_bytes();
+            let body = body.collect().await.map_err(|e| NoAnswer::of(&e))?.to_bytes();
             Ok(Reply { status: parts.status, headers: parts.headers, body })
         };
         tokio::time::timeout(PATIENCE, whole).await.map_err(|_| NoAnswer("no answer in time".to_owned()))?
@@ -162,12 +174,17 @@ impl Client {
         self.send(Method::POST, path, &[("idempotency-key", key)], Some(body.to_string().into_bytes())).await
     }
 
+    async fn answer(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Reply {
+        let answer = self.send(method.clone(), path, &[], body).await;
+        answer.unwrap_or_else(|error| panic!("{method} {}{path}: {error}", self.base))
+    }
+
     /// GET.
     ///
     /// # Panics
     /// When no answer came.
     pub async fn get(&self, path: &str) -> Reply {
-        self.send(Method::GET, path, &[], None).await.expect("an answer")
+        self.answer(Method::GET, path, None).await
     }
 
     /// POST.
@@ -175,7 +192,7 @@ impl Client {
     /// # Panics
     /// When no answer came.
     pub async fn post(&self, path: &str, body: &Value) -> Reply {
-        self.send(Method::POST, path, &[], Some(body.to_string().into_bytes())).await.expect("an answer")
+        self.answer(Method::POST, path, Some(body.to_string().into_bytes())).await
     }
 
     /// PATCH.
@@ -183,7 +200,7 @@ impl Client {
     /// # Panics
     /// When no answer came.
     pub async fn patch(&self, path: &str, body: &Value) -> Reply {
-        self.send(Method::PATCH, path, &[], Some(body.to_string().into_bytes())).await.expect("an answer")
+        self.answer(Method::PATCH, path, Some(body.to_string().into_bytes())).await
     }
 
     /// DELETE.
@@ -191,6 +208,6 @@ impl Client {
     /// # Panics
     /// When no answer came.
     pub async fn delete(&self, path: &str) -> Reply {
-        self.send(Method::DELETE, path, &[], None).await.expect("an answer")
+        self.answer(Method::DELETE, path, None).await
     }
 }

@@ -11,7 +11,10 @@ pub mod live;
 pub mod product;
 pub mod rng;
 pub mod scene;
+pub mod stand;
 pub mod stats;
+pub mod store;
+pub mod wire;
 
 /// How often a condition is looked at again.
 const PAUSE: Duration = Duration::from_millis(5);

@@ -128,6 +128,16 @@ pub async fn key(owner: &Client, scopes: &[&str]) -> Client {
     owner.with(made["secret"].as_str().expect("a secret"))
 }
 
+/// An API key with every right.
+///
+/// # Panics
+/// When the server refuses.
+pub async fn key_with_every_right(owner: &Client) -> Client {
+    let me = owner.get("/api/v1/me").await.expect(200);
+    let rights: Vec<_> = me["rights"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    key(owner, &rights).await
+}
+
 /// Invites somebody, accepts for him, and gives his client.
 ///
 /// # Panics

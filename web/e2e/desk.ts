@@ -30,6 +30,7 @@ export class Desk {
     await this.page.mouse.move(900, 300);
   }
 
+  /** A message by its whole text. */
   message(text: string): Locator {
     return this.log.getByText(text, { exact: true });
   }

@@ -22,9 +22,9 @@ test('from the setup link to the first answered customer', async ({ server, page
   await play.getByLabel('New customer').fill('Amira Haddad');
   await play.getByRole('button', { name: 'Add' }).click();
   const start = play.getByRole('button', { name: 'Start' });
-  await expect(start.or(play.getByLabel('Your message')).first()).toBeVisible();
+  await expect(start.or(play.getByRole('textbox', { name: 'Your message' })).first()).toBeVisible();
   if (await start.isVisible()) await start.click();
-  await play.getByLabel('Your message').fill('Is my order on its way?');
+  await play.getByRole('textbox', { name: 'Your message' }).fill('Is my order on its way?');
   await play.getByRole('button', { name: 'Send', exact: true }).click();
 
   const desk = new Desk(page, server.url);

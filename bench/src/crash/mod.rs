@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     eventually,
@@ -144,9 +144,7 @@ pub async fn run(plan: &Plan) -> Report {
     let mut stage = Stage::new(plan).await;
     let owner = scene::set_up(&stage.product).await;
     // Every right there is, so that a gap in what he sees is a gap in the log.
-    let rights = owner.get("/api/v1/me").await.expect(200);
-    let rights: Vec<_> = rights["rights"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
-    let operator = scene::key(&owner, &rights).await;
+    let operator = scene::key_with_every_right(&owner).await;
     let start = live_cursor(&operator).await;
     let talks = people(plan, &stage.sandbox, &owner, &operator).await;
     let load = Load::start(plan, operator.clone(), stage.sandbox.clone(), talks, start.clone());

@@ -18,7 +18,7 @@ pub use read_mark::{ReadMark, mark_read};
 
 use std::sync::Arc;
 
-use model::ConversationId;
+use model::{BotId, ConversationId};
 use store::{Error, Tx};
 
 /// Longest text of a message to a contact, in characters: Telegram's own limit.
@@ -41,15 +41,42 @@ pub trait CaseKeeper: Send + Sync + 'static {
     fn recorded(&self, tx: &mut Tx<'_>, chat: &Chat, message: &Message) -> Result<(), Error>;
 }
 
-/// The trunk with the Desk plugged in. Cloning is cheap.
+/// Knows which bots can send; implemented by the channel that has them.
+pub trait Courier: Send + Sync + 'static {
+    /// Whether the bot of the command's workspace is still there.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    fn works_for(&self, tx: &mut Tx<'_>, bot: BotId) -> Result<bool, Error>;
+}
+
+/// The trunk with the Desk and a channel plugged in. Cloning is cheap.
 #[derive(Clone)]
 pub struct Chats {
     keeper: Arc<dyn CaseKeeper>,
+    courier: Option<Arc<dyn Courier>>,
 }
 
 impl Chats {
-    /// A trunk whose private chats are kept by `keeper`.
+    /// A trunk whose private chats are kept by `keeper`; every bot is taken to be there.
     pub fn new(keeper: Arc<dyn CaseKeeper>) -> Self {
-        Self { keeper }
+        Self { keeper, courier: None }
+    }
+
+    /// The same trunk, which asks `courier` whether a bot is still there.
+    #[must_use]
+    pub fn with_courier(self, courier: Arc<dyn Courier>) -> Self {
+        Self { courier: Some(courier), ..self }
+    }
+
+    /// Whether what is posted in this chat can leave.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn can_send(&self, tx: &mut Tx<'_>, chat: &Chat) -> Result<bool, Error> {
+        match (&self.courier, chat.bot) {
+            (Some(courier), Some(bot)) => courier.works_for(tx, bot),
+            (_, bot) => Ok(bot.is_some()),
+        }
     }
 }

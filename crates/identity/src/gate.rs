@@ -10,6 +10,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -118,11 +119,7 @@ impl Gate {
         };
         let member = Member { user: seen.user, epoch: seen.epoch, principal: Arc::new(principal) };
         if self.remembers() {
-            let mut memory = write(&self.memory);
-            if memory.generation >= generation {
-                make_room(&mut memory.members);
-                memory.members.insert((access.session, access.workspace), member.clone());
-            }
+            write(&self.memory).remember(generation, |it| &mut it.members, (access.session, access.workspace), &member);
         }
         Ok(member)
     }
@@ -162,11 +159,7 @@ impl Gate {
         };
         let key = Key { id: live.key.id, secret_hash: live.secret_hash, principal: Arc::new(principal) };
         if self.remembers() {
-            let mut memory = write(&self.memory);
-            if memory.generation >= generation {
-                make_room(&mut memory.keys);
-                memory.keys.insert(prefix, key.clone());
-            }
+            write(&self.memory).remember(generation, |it| &mut it.keys, prefix, &key);
         }
         Ok(key)
     }
@@ -188,6 +181,24 @@ impl Authenticator for Gate {
 }
 
 impl Memory {
+    /// Keeps what was read when the memory had this generation, unless something was dropped since.
+    fn remember<K: Eq + Hash, V: Clone>(
+        &mut self,
+        generation: u64,
+        shelf: impl FnOnce(&mut Self) -> &mut HashMap<K, V>,
+        key: K,
+        value: &V,
+    ) {
+        if self.generation != generation {
+            return;
+        }
+        let entries = shelf(self);
+        if entries.len() >= MOST {
+            entries.clear();
+        }
+        entries.insert(key, value.clone());
+    }
+
     /// Drops what a commit may have made untrue.
     fn drop_stale(&mut self, committed: &Committed) {
         for event in &committed.events {
@@ -212,16 +223,83 @@ fn is_about_authority(kind: &str) -> bool {
     ["session.", "user.", "member.", "key."].iter().any(|area| kind.starts_with(area))
 }
 
-fn make_room<K, V>(entries: &mut HashMap<K, V>) {
-    if entries.len() >= MOST {
-        entries.clear();
-    }
-}
-
 fn read(memory: &RwLock<Memory>) -> RwLockReadGuard<'_, Memory> {
     memory.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write(memory: &RwLock<Memory>) -> RwLockWriteGuard<'_, Memory> {
     memory.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{ActorRef, Audience, Event, Rights, Role};
+
+    use super::*;
+    use crate::fixture::world;
+
+    fn committed(workspace: WorkspaceId, kind: &'static str, entity: uuid::Uuid) -> Committed {
+        let event = Event {
+            workspace,
+            seq: 1,
+            at: world().now(),
+            kind: kind.into(),
+            version: 1,
+            actor: ActorRef::SYSTEM,
+            audience: Audience::Internal,
+            chat: None,
+            entity: Some(entity),
+            body: None,
+        };
+        Committed { workspace, events: vec![Arc::new(event)], deliveries: Vec::new(), jobs: false }
+    }
+
+    fn somebody() -> ((SessionId, WorkspaceId), Member) {
+        let world = world();
+        let (session, workspace, user) = (world.id(), world.id(), world.id());
+        let principal = Principal {
+            workspace,
+            who: Who::Member { user, session, role: Role::Guest },
+            name: "Gus".to_owned(),
+            rights: Rights::NONE,
+            rate: None,
+            expires_at: None,
+        };
+        ((session, workspace), Member { user, epoch: 1, principal: Arc::new(principal) })
+    }
+
+    #[test]
+    fn what_was_read_before_a_revocation_is_not_remembered_after_it() {
+        let (mut memory, (place, member)) = (Memory::default(), somebody());
+        let before = memory.generation;
+        memory.drop_stale(&committed(SYSTEM_WORKSPACE, "session.revoked", place.0.uuid()));
+        memory.remember(before, |it| &mut it.members, place, &member);
+        assert!(memory.members.is_empty());
+        memory.remember(memory.generation, |it| &mut it.members, place, &member);
+        assert_eq!(memory.members.len(), 1);
+    }
+
+    #[test]
+    fn a_commit_drops_those_whom_it_concerns_and_no_others() {
+        let (place, member) = somebody();
+        let (elsewhere, nobody) = (WorkspaceId::from_uuid(uuid::Uuid::max()), uuid::Uuid::max());
+        let user = member.user.uuid();
+        let cases = [
+            (SYSTEM_WORKSPACE, "session.revoked", place.0.uuid(), true),
+            (SYSTEM_WORKSPACE, "session.revoked", nobody, false),
+            (SYSTEM_WORKSPACE, "user.updated", user, true),
+            (place.1, "member.updated", user, true),
+            (place.1, "member.removed", user, true),
+            (place.1, "member.removed", nobody, false),
+            (elsewhere, "member.removed", user, false),
+            (place.1, "session.revoked", place.0.uuid(), false),
+            (place.1, "message.created", user, false),
+        ];
+        for (workspace, kind, entity, drops) in cases {
+            let mut memory = Memory::default();
+            memory.remember(0, |it| &mut it.members, place, &member);
+            memory.drop_stale(&committed(workspace, kind, entity));
+            assert_eq!(memory.members.is_empty(), drops, "{kind} of {entity} in {workspace}");
+        }
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::{
     net::IpAddr,
+    pin::pin,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use axum::{
@@ -10,23 +12,27 @@ use axum::{
     extract::{FromRequest, FromRequestParts, MatchedPath, Request},
     http::{StatusCode, header, request::Parts},
 };
+use bytes::Bytes;
+use futures_util::FutureExt as _;
 use serde::de::DeserializeOwned;
 
 use crate::{Hub, Problem, limits::Rate};
+
+/// A client has so long to send a request's body.
+const BODY: Duration = Duration::from_secs(30);
 
 /// What the edge knows of a request; one per request, shared with the extractors.
 #[derive(Debug)]
 pub struct Card {
     request_id: String,
     address: IpAddr,
-    user_agent: Option<String>,
     rate: OnceLock<Rate>,
     route: OnceLock<MatchedPath>,
 }
 
 impl Card {
-    pub(crate) fn new(request_id: String, address: IpAddr, user_agent: Option<String>) -> Self {
-        Self { request_id, address, user_agent, rate: OnceLock::new(), route: OnceLock::new() }
+    pub(crate) fn new(request_id: String, address: IpAddr) -> Self {
+        Self { request_id, address, rate: OnceLock::new(), route: OnceLock::new() }
     }
 
     /// The id that the answer carries as `X-Request-Id`.
@@ -39,12 +45,6 @@ impl Card {
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
-    }
-
-    /// What the client calls itself, at most 200 characters.
-    #[must_use]
-    pub fn user_agent(&self) -> Option<&str> {
-        self.user_agent.as_deref()
     }
 
     /// Remembers what a rate cell said, for the headers of the answer; a refusal becomes the 429.
@@ -73,13 +73,24 @@ pub(crate) fn card(parts: &Parts) -> &Arc<Card> {
 
 /// Who is at the other end of the connection: address, request id, user agent.
 #[derive(Debug, Clone)]
-pub struct Caller(pub Arc<Card>);
+pub struct Caller {
+    card: Arc<Card>,
+    user_agent: Option<String>,
+}
+
+impl Caller {
+    /// What the client calls itself, at most 200 characters.
+    #[must_use]
+    pub fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
+}
 
 impl std::ops::Deref for Caller {
     type Target = Card;
 
     fn deref(&self) -> &Card {
-        &self.0
+        &self.card
     }
 }
 
@@ -87,7 +98,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(Self(card(parts).clone()))
+        let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        Ok(Self { card: card(parts).clone(), user_agent: agent.map(|agent| model::preview(agent, 200)) })
     }
 }
 
@@ -133,14 +145,26 @@ pub struct Input<T>(pub T);
 impl<T: DeserializeOwned> FromRequest<Hub> for Input<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &Hub) -> Result<Self, Problem> {
+    async fn from_request(request: Request, hub: &Hub) -> Result<Self, Problem> {
         if !is_json(&request) {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "json_expected", "JSON expected")
                 .detail("Send the body as JSON with Content-Type: application/json."));
         }
-        let body: bytes::Bytes = request.extract().await.map_err(body_problem)?;
-        parse(&body).map(Self)
+        let mut body = pin!(request.extract::<Bytes, _>());
+        let body = match body.as_mut().now_or_never() {
+            Some(body) => body,
+            None => tokio::select! {
+                body = body => body,
+                () = hub.world().clock().sleep(BODY) => return Err(too_slow()),
+            },
+        };
+        parse(&body.map_err(body_problem)?).map(Self)
     }
+}
+
+fn too_slow() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "Body too slow")
+        .detail("The request body did not arrive in time. Try again.")
 }
 
 fn is_json(request: &Request) -> bool {

@@ -70,7 +70,7 @@ impl HubBuilder {
     pub async fn build(self) -> Result<Hub, store::Error> {
         let Self { db, world, keys, auth, config } = self;
         let cursors = Cursors::new(keys.clone(), epoch(&db).await?);
-        let live = Live::new(&db, &world, cursors.clone(), auth.clone(), config.streams_per_user);
+        let live = Live::new(&db, &world, cursors.clone(), auth.clone(), config.streams_per_user).await?;
         let inner = Inner {
             limits: Limits::new(world.clone(), config.rates),
             metrics: Metrics::new(),
@@ -102,7 +102,7 @@ impl fmt::Debug for HubBuilder {
 
 /// The installation's epoch: random, made with the database and made anew by a restore.
 async fn epoch(db: &Db) -> Result<[u8; 16], store::Error> {
-    let hex = db.write(SYSTEM_WORKSPACE, |tx| {
+    let hex = db.write_essential(SYSTEM_WORKSPACE, |tx| {
         if let Some(epoch) = meta::get(tx, meta::EPOCH)? {
             return Ok(epoch);
         }

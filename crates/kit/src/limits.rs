@@ -41,7 +41,8 @@ impl Limits {
     /// Takes one unit from the cell that `scope` and `key` name, if it has one left.
     pub fn take(&self, scope: &'static str, key: impl Hash, limit: Limit) -> Verdict {
         let hash = self.hasher.hash_one((scope, key));
-        let now = self.world.now();
+        // Not the wall clock: when that goes back, everybody would be refused for a whole window.
+        let now = model::Timestamp::default() + self.world.clock().monotonic();
         let shard = &self.shards[hash as usize % SHARDS];
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         shard.make_room(now);

@@ -109,8 +109,11 @@ fn is_public_v4(v4: Ipv4Addr) -> bool {
 /// Only global unicast (2000::/3), without the parts of it that are documentation, tunnels or benchmarks.
 fn is_public_v6(v6: Ipv6Addr) -> bool {
     let s = v6.segments();
-    let special =
-        (s[0] == 0x2001 && s[1] < 0x0200) || (s[0] == 0x2001 && s[1] == 0x0db8) || (s[0] == 0x3fff && s[1] < 0x1000);
+    let special = match s[0] {
+        0x2001 => s[1] < 0x0200 || s[1] == 0x0db8,
+        0x3fff => s[1] < 0x1000,
+        _ => false,
+    };
     s[0] & 0xe000 == 0x2000 && !special
 }
 

@@ -10,7 +10,7 @@ use model::World;
 use store::Db;
 use telegram::{SandboxControl, Telegram, TelegramConfig};
 
-use crate::{config::Config, retention};
+use crate::{config::Config, schedule};
 
 /// What the features need besides the configuration.
 pub(crate) struct Parts {
@@ -33,7 +33,7 @@ pub(crate) fn system_world() -> World {
 /// What the database says.
 pub(crate) async fn build(config: &Config, parts: Parts) -> anyhow::Result<(Hub, Vec<Feature>, Identity)> {
     let Parts { db, world, keys, public_url, setup_code, sandbox } = parts;
-    let chats = Chats::new(Arc::new(Desk));
+    let chats = Chats::new(Arc::new(Desk)).with_courier(Arc::new(telegram::Courier));
     let has_sandbox = sandbox.is_some();
     let telegram =
         Telegram::new(telegram_config(config, &public_url, sandbox.as_ref()), chats.clone(), sandbox.map(|it| it.1))?;
@@ -41,7 +41,11 @@ pub(crate) async fn build(config: &Config, parts: Parts) -> anyhow::Result<(Hub,
         db.clone(),
         keys.clone(),
         world.clone(),
-        identity::Config { hashing: identity::Hashing::default(), setup_code, sandbox: has_sandbox.then(|| sandbox_starter(telegram.clone())) },
+        identity::Config {
+            hashing: identity::Hashing::default(),
+            setup_code,
+            sandbox: has_sandbox.then(|| sandbox_starter(telegram.clone())),
+        },
     );
     let hub = HubBuilder::new(db, world, keys, identity.authenticator())
         .config(http_config(config, public_url)?)
@@ -51,7 +55,7 @@ pub(crate) async fn build(config: &Config, parts: Parts) -> anyhow::Result<(Hub,
         identity.feature(),
         desk::feature(chats, hub.db().clone()),
         telegram.feature(),
-        retention::feature(config),
+        schedule::feature(config),
         Feature::new("web").fallback(web::router()),
     ];
     Ok((hub, features, identity))
@@ -98,6 +102,7 @@ fn http_config(config: &Config, public_url: String) -> anyhow::Result<HttpConfig
         body_limit: config.http.body_limit_kb << 10,
         metrics_token: Some(config.http.metrics_token.clone()).filter(|token| !token.expose().is_empty()),
         drain: std::time::Duration::from_secs(config.http.drain_seconds),
+        log_retention: std::time::Duration::from_secs(24 * 3600 * config.retention.log_days),
         ..HttpConfig::default()
     })
 }

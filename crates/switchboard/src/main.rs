@@ -7,7 +7,7 @@ mod features;
 mod logging;
 mod ops;
 mod playground;
-mod retention;
+mod schedule;
 mod serve;
 
 use clap::Parser as _;

@@ -78,7 +78,7 @@ pub(crate) async fn open_keys(config: &Config, db: &Db, world: World) -> anyhow:
     };
     let value = ring.check_value();
     let known: Result<Option<String>, Error> = db
-        .write(SYSTEM_WORKSPACE, move |tx| {
+        .write_essential(SYSTEM_WORKSPACE, move |tx| {
             let known = store::meta::get(tx, KEY_CHECK)?;
             if known.is_none() {
                 store::meta::set(tx, KEY_CHECK, &value)?;

@@ -22,7 +22,7 @@ use crate::{
     link::Link,
     metrics::Numbers,
     model::{Api, Bot, BotRow},
-    routes, supervisor,
+    reseal, routes, supervisor,
 };
 
 /// The feature. Cloning is cheap, and every clone is the same.
@@ -77,6 +77,7 @@ impl Telegram {
             .job(jobs::Forget)
             .job(jobs::Bury)
             .service("telegram", move |hub| supervisor::run(hub, telegram.clone()))
+            .service("telegram.reseal", reseal::run)
     }
 
     pub(crate) fn config(&self) -> &TelegramConfig {
@@ -129,6 +130,18 @@ impl Telegram {
             Some(link) => drop(links.insert(bot, link)),
             None => drop(links.remove(&bot)),
         }
+    }
+
+    /// Stops whatever a supervisor that broke off left at work.
+    pub(crate) fn stop_links(&self) {
+        let mut links = self.0.links.write().unwrap_or_else(PoisonError::into_inner);
+        links.drain().for_each(|(_, link)| link.stop.cancel());
+    }
+
+    /// Has every sender look again at what it may send.
+    pub(crate) fn wake_all(&self) {
+        let links = self.0.links.read().unwrap_or_else(PoisonError::into_inner);
+        links.values().for_each(|link| link.work.notify_one());
     }
 
     /// Resolves when bots may have changed.

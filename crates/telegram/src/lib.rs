@@ -3,6 +3,7 @@
 mod api;
 mod bots;
 mod config;
+mod courier;
 mod feature;
 mod inbound;
 mod jobs;
@@ -11,12 +12,14 @@ mod link;
 mod metrics;
 mod model;
 mod out;
+mod reseal;
 mod routes;
 mod setup;
 mod store;
 mod supervisor;
 
 pub use config::{SandboxBot, SandboxControl, TelegramConfig};
+pub use courier::Courier;
 pub use feature::Telegram;
 pub use model::{Api, Bot, Mode, Status};
 pub use out::budgets::Budgets;

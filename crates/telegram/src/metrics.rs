@@ -2,41 +2,16 @@
 
 use kit::Hub;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
 };
 use store::outbox;
 
 use crate::{feature::Telegram, inbound::apply::Applied, model::Api, out::verdict::Verdict};
 
-/// What became of an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum UpdateOutcome {
-    Applied,
-    Repeated,
-    Raw,
-}
-
-/// How a request to send ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum SendOutcome {
-    Sent,
-    Limited,
-    HostInTrouble,
-    NotSent,
-    Unclear,
-    Refused,
-    TokenRefused,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfUpdate {
-    outcome: UpdateOutcome,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OfSend {
-    outcome: SendOutcome,
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,23 +24,16 @@ struct Host {
     host: &'static str,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Scope {
-    scope: HoldScope,
-}
-
-/// What a hold holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum HoldScope {
-    Chat,
-    Bot,
+    scope: &'static str,
 }
 
 /// Cheap to clone; every clone counts into the same numbers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Numbers {
-    updates: Family<OfUpdate, Counter>,
-    sends: Family<OfSend, Counter>,
+    updates: Family<Outcome, Counter>,
+    sends: Family<Outcome, Counter>,
     holds: Family<Scope, Counter>,
     breakers: Family<Host, Gauge>,
     queue_age: Family<Class, Gauge>,
@@ -112,31 +80,26 @@ impl Numbers {
     }
 
     pub(crate) fn applied(&self, applied: Applied) {
-        let all = [
-            (UpdateOutcome::Applied, applied.fresh),
-            (UpdateOutcome::Repeated, applied.repeated),
-            (UpdateOutcome::Raw, applied.raw),
-        ];
+        let all = [("applied", applied.fresh), ("repeated", applied.repeated), ("raw", applied.raw)];
         for (outcome, count) in all {
-            self.updates.get_or_create(&OfUpdate { outcome }).inc_by(count);
+            self.updates.get_or_create(&Outcome { outcome }).inc_by(count);
         }
     }
 
     pub(crate) fn sent(&self, verdict: &Verdict) {
         let outcome = match verdict {
-            Verdict::Sent { .. } => SendOutcome::Sent,
-            Verdict::Limited { .. } => SendOutcome::Limited,
-            Verdict::HostInTrouble(_) => SendOutcome::HostInTrouble,
-            Verdict::NotSent(_) => SendOutcome::NotSent,
-            Verdict::Unclear(_) => SendOutcome::Unclear,
-            Verdict::Refused { .. } => SendOutcome::Refused,
-            Verdict::TokenRefused(_) => SendOutcome::TokenRefused,
+            Verdict::Sent { .. } => "sent",
+            Verdict::Limited { .. } => "limited",
+            Verdict::HostInTrouble(_) => "host_in_trouble",
+            Verdict::NotSent(_) => "not_sent",
+            Verdict::Unclear(_) => "unclear",
+            Verdict::Refused { .. } => "refused",
+            Verdict::TokenRefused(_) => "token_refused",
         };
-        self.sends.get_or_create(&OfSend { outcome }).inc();
+        self.sends.get_or_create(&Outcome { outcome }).inc();
     }
 
     pub(crate) fn held(&self, whole_bot: bool) {
-        let scope = if whole_bot { HoldScope::Bot } else { HoldScope::Chat };
-        self.holds.get_or_create(&Scope { scope }).inc();
+        self.holds.get_or_create(&Scope { scope: if whole_bot { "bot" } else { "chat" } }).inc();
     }
 }

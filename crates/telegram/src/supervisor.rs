@@ -27,41 +27,40 @@ struct Work {
 }
 
 /// Works for all connected bots until the server stops.
-///
-/// # Errors
-/// When the bots cannot be read; the caller starts it again.
-pub(crate) async fn run(hub: Hub, telegram: Telegram) -> Result<(), Error> {
+pub(crate) async fn run(hub: Hub, telegram: Telegram) {
     telegram.hook(&hub);
+    telegram.stop_links();
     let mut all: HashMap<BotId, Work> = HashMap::new();
-    let ended = watch(&hub, &telegram, &mut all).await;
-    for work in all.values() {
-        work.link.stop.cancel();
-        telegram.set_link(work.link.bot, None);
+    while !hub.shutdown().is_cancelled() {
+        let rows = hub.db().read(rows::all).await;
+        let failed = rows.is_err();
+        match rows {
+            Ok(rows) => reconcile(&hub, &telegram, &mut all, rows).await,
+            Err(error) => tracing::warn!(%error, "the bots could not be read; those at work go on"),
+        }
+        wait(&hub, &telegram, failed).await;
     }
     for work in all.into_values() {
-        // A panic was reported where it happened.
+        telegram.set_link(work.link.bot, None);
+        // Its link stops with the server. A panic was reported where it happened.
         let _ended = work.task.await;
     }
-    ended
 }
 
-async fn watch(hub: &Hub, telegram: &Telegram, all: &mut HashMap<BotId, Work>) -> Result<(), Error> {
-    while !hub.shutdown().is_cancelled() {
-        let rows = hub.db().read(rows::all).await?;
-        reconcile(hub, telegram, all, rows).await;
-        let look_again = async {
-            match hub.db().driver() {
-                Driver::Sqlite => std::future::pending().await,
-                Driver::Postgres => hub.world().clock().sleep(LOOK_AGAIN).await,
-            }
-        };
-        tokio::select! {
-            () = hub.shutdown().cancelled() => {}
-            () = telegram.changed() => {}
-            () = look_again => {}
+/// Waits until bots may have changed, or the server stops.
+async fn wait(hub: &Hub, telegram: &Telegram, failed: bool) {
+    let look_again = async {
+        match hub.db().driver() {
+            _ if failed => hub.world().clock().sleep(Duration::from_secs(1)).await,
+            Driver::Sqlite => std::future::pending().await,
+            Driver::Postgres => hub.world().clock().sleep(LOOK_AGAIN).await,
         }
+    };
+    tokio::select! {
+        () = hub.shutdown().cancelled() => {}
+        () = telegram.changed() => {}
+        () = look_again => {}
     }
-    Ok(())
 }
 
 async fn reconcile(hub: &Hub, telegram: &Telegram, all: &mut HashMap<BotId, Work>, rows: Vec<BotRow>) {

@@ -12,7 +12,7 @@ use std::{
 use kit::{Authenticator, BoxFuture, Feature, HttpConfig, Hub, HubBuilder, KeyRing, Rates};
 use model::{Right, Role, World};
 use serde_json::json;
-use store::{Db, DbConfig};
+use store::{Db, DbConfig, Driver};
 use tokio::{net::TcpListener, sync::OnceCell, sync::oneshot, task::JoinHandle};
 
 use crate::{Actor, ManualClock, SeededEntropy, clean, database::Database, log, soon, wire::Wire};
@@ -137,7 +137,8 @@ impl Builder {
     /// When it does not start, or nothing was said about what runs.
     pub async fn start(self) -> TestHub {
         log::install();
-        let kept = Kept { database: Database::make().await, clock: ManualClock::default(), lives: AtomicU64::new(0) };
+        let database = Arc::new(Database::make().await);
+        let kept = Kept { database, clock: ManualClock::default(), lives: Arc::new(AtomicU64::new(0)) };
         TestHub::boot(self, kept).await
     }
 }
@@ -148,12 +149,13 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// What outlives a restart.
+/// What outlives a restart, and what the nodes of one installation share.
+#[derive(Clone)]
 struct Kept {
-    database: Database,
+    database: Arc<Database>,
     clock: ManualClock,
     /// A server that starts again has other random numbers.
-    lives: AtomicU64,
+    lives: Arc<AtomicU64>,
 }
 
 /// A running server with a database of its own. It has to be [finished](Self::finish).
@@ -335,12 +337,23 @@ impl TestHub {
         Self::boot(self.builder.clone(), kept).await
     }
 
+    /// Starts another node on the same database, with the same clock; `None` on SQLite, which serves one process. Every node
+    /// has to be finished; the database goes with the last one.
+    pub async fn another_node(&self) -> Option<Self> {
+        match self.db().driver() {
+            Driver::Sqlite => None,
+            Driver::Postgres => Some(Self::boot(self.builder.clone(), self.kept().clone()).await),
+        }
+    }
+
     /// Asserts that the world is clean, stops the server and removes its database.
     pub async fn finish(mut self) {
         clean::assert_clean(&self).await;
         self.stop().await;
         let kept = self.kept.take().expect("it is only taken at the end");
-        kept.database.remove().await;
+        if let Some(database) = Arc::into_inner(kept.database) {
+            database.remove().await;
+        }
         assert_eq!(log::panics(), Vec::<String>::new(), "something panicked; the log says what");
     }
 }

@@ -61,6 +61,10 @@ impl Sending {
         let conversation = find(tx, &self.actor, self.id)?.case;
         let chat = chats::chat(tx, self.actor.workspace, conversation.chat_id)?;
         let mut chat = chat.ok_or_else(Problem::not_found)?;
+        if !self.input.note && !self.chats.can_send(tx, &chat)? {
+            let detail = "The bot of this conversation was removed. Connect it again to reply; notes still work.";
+            return Err(Problem::conflict("bot_removed", detail));
+        }
         self.refuse_if_moved(tx, &chat)?;
         let post = Post {
             conversation: Some(self.id),

@@ -21,6 +21,7 @@
 
 mod events;
 mod frame;
+mod ring;
 mod room;
 mod session;
 mod signals;
@@ -38,7 +39,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use model::{ChatId, Event, SYSTEM_WORKSPACE, Seq, WorkspaceId, World};
-use store::Db;
+use store::{Db, Driver, log};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use events::{__path_events, events};
@@ -67,8 +68,8 @@ struct Inner {
     access: OnceLock<Vec<Arc<dyn ChatAccess>>>,
     streams_per_user: usize,
     rooms: RwLock<HashMap<WorkspaceId, Arc<Room>>>,
-    /// How far each log was absorbed without a gap; the tail goes on from there.
-    absorbed: RwLock<HashMap<WorkspaceId, Seq>>,
+    /// With other nodes about: how far each log was absorbed without a gap. A log that is not here is younger than the hub.
+    absorbed: Option<RwLock<HashMap<WorkspaceId, Seq>>>,
     next_id: AtomicU64,
     open: AtomicU64,
     closing: CancellationToken,
@@ -76,14 +77,18 @@ struct Inner {
 }
 
 impl Live {
-    pub(crate) fn new(
+    pub(crate) async fn new(
         db: &Db,
         world: &World,
         cursors: Cursors,
         auth: Arc<dyn Authenticator>,
         streams_per_user: usize,
-    ) -> Self {
-        Self(Arc::new(Inner {
+    ) -> Result<Self, store::Error> {
+        let absorbed = match db.driver() {
+            Driver::Sqlite => None,
+            Driver::Postgres => Some(RwLock::new(db.read(log::heads).await?.into_iter().collect())),
+        };
+        Ok(Self(Arc::new(Inner {
             db: db.clone(),
             world: world.clone(),
             cursors,
@@ -91,12 +96,12 @@ impl Live {
             access: OnceLock::new(),
             streams_per_user,
             rooms: RwLock::default(),
-            absorbed: RwLock::default(),
+            absorbed,
             next_id: AtomicU64::new(1),
             open: AtomicU64::new(0),
             closing: CancellationToken::new(),
             signalled: tokio::sync::Notify::new(),
-        }))
+        })))
     }
 
     /// Sets who is asked about chats; once, when the server starts.
@@ -128,8 +133,9 @@ impl Live {
     }
 
     fn note_absorbed(&self, workspace: WorkspaceId, first: Seq, last: Seq) {
-        let mut absorbed = self.0.absorbed.write().unwrap_or_else(PoisonError::into_inner);
-        let seq = absorbed.entry(workspace).or_insert(first - 1);
+        let Some(absorbed) = &self.0.absorbed else { return };
+        let mut absorbed = absorbed.write().unwrap_or_else(PoisonError::into_inner);
+        let seq = absorbed.entry(workspace).or_insert(0);
         if first <= *seq + 1 {
             *seq = last.max(*seq);
         }

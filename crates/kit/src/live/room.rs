@@ -1,9 +1,9 @@
 //! The streams of one workspace: its recent events, who is there, and whom a revocation concerns.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -13,16 +13,13 @@ use store::log;
 use tokio::sync::{Notify, OnceCell, watch};
 use uuid::Uuid;
 
-use super::{Live, frame::Frame, signals::Signals};
+use super::{Live, frame::Frame, ring::Ring, signals::Signals};
 use crate::{Principal, Who};
 
-/// Events that a ring holds at most, and their weight in bytes.
-const RING: usize = 4096;
-const RING_BYTES: usize = 8 << 20;
 /// Events of one page of the log.
 const PAGE: i64 = 200;
-/// Frames of one batch.
-const BATCH: usize = 128;
+/// How far behind a stream may be for the ring to be filled for it.
+const BACKFILL: Seq = 2048;
 
 pub(super) struct Room {
     pub(super) workspace: WorkspaceId,
@@ -35,13 +32,6 @@ pub(super) struct Room {
     backfill: tokio::sync::Mutex<()>,
     people: Mutex<HashMap<u64, Arc<Ticket>>>,
     pub(super) signals: Signals,
-}
-
-/// Recent events without gaps.
-#[derive(Default)]
-struct Ring {
-    frames: VecDeque<Arc<Frame>>,
-    bytes: usize,
 }
 
 /// What the room knows of a stream.
@@ -197,79 +187,50 @@ impl Room {
         if let Some(frames) = self.recent(position) {
             return Ok(Batch::Frames(frames));
         }
-        // Somebody who is only a ring's length behind is hardly alone: fill the ring for all of them, once.
-        if usize::try_from(self.head() - position).is_ok_and(|behind| behind < RING) {
+        if self.head() - position <= BACKFILL && self.ring().may_grow_to(position) {
+            // Whoever is not far behind is hardly alone, after a restart for example: one reads for all.
             let _one_at_a_time = self.backfill.lock().await;
             if let Some(frames) = self.recent(position) {
                 return Ok(Batch::Frames(frames));
             }
-            let frames = self.page(live, position).await?;
-            self.ring.write().unwrap_or_else(PoisonError::into_inner).prepend(&frames);
-            return Ok(contiguous(frames, position));
+            self.fill(live, position).await?;
+            if let Some(frames) = self.recent(position) {
+                return Ok(Batch::Frames(frames));
+            }
         }
-        Ok(contiguous(self.page(live, position).await?, position))
+        let frames = self.page(live, position).await?;
+        let whole = frames.first().is_some_and(|first| first.seq() == position + 1);
+        Ok(if whole { Batch::Frames(frames) } else { Batch::Gone })
+    }
+
+    /// Reads what lies between `position` and the ring, and puts as much of it there as fits.
+    async fn fill(&self, live: &Live, position: Seq) -> Result<(), store::Error> {
+        let (mut older, mut at) = (Vec::new(), position);
+        loop {
+            let frames = self.page(live, at).await?;
+            let Some(last) = frames.last().map(|frame| frame.seq()) else { break };
+            older.extend(frames);
+            let first = self.ring().first().unwrap_or(self.head() + 1);
+            if last + 1 >= first {
+                break;
+            }
+            at = last;
+        }
+        self.ring.write().unwrap_or_else(PoisonError::into_inner).prepend(older, position);
+        Ok(())
+    }
+
+    fn ring(&self) -> RwLockReadGuard<'_, Ring> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recent(&self, position: Seq) -> Option<Vec<Arc<Frame>>> {
-        self.ring.read().unwrap_or_else(PoisonError::into_inner).after(position)
+        self.ring().after(position)
     }
 
     async fn page(&self, live: &Live, position: Seq) -> Result<Vec<Arc<Frame>>, store::Error> {
         let workspace = self.workspace;
         let events = live.0.db.read(move |tx| log::after(tx, workspace, position, PAGE)).await?;
         Ok(events.into_iter().map(|event| Arc::new(Frame::new(Arc::new(event)))).collect())
-    }
-}
-
-fn contiguous(frames: Vec<Arc<Frame>>, position: Seq) -> Batch {
-    match frames.first() {
-        Some(first) if first.seq() == position + 1 => Batch::Frames(frames),
-        _ => Batch::Gone,
-    }
-}
-
-impl Ring {
-    fn push(&mut self, event: &Arc<Event>) {
-        match self.frames.back().map(|frame| frame.seq()) {
-            Some(last) if event.seq <= last => return,
-            Some(last) if event.seq > last + 1 => self.clear(),
-            _ => {}
-        }
-        // Bodies that were blanked in the log must not live on here.
-        if event.kind.ends_with(".erased") {
-            self.clear();
-        }
-        let frame = Arc::new(Frame::new(event.clone()));
-        self.bytes += frame.weight();
-        self.frames.push_back(frame);
-        while self.frames.len() > RING || (self.bytes > RING_BYTES && self.frames.len() > 1) {
-            let oldest = self.frames.pop_front().expect("there is one");
-            self.bytes -= oldest.weight();
-        }
-    }
-
-    fn clear(&mut self) {
-        self.frames.clear();
-        self.bytes = 0;
-    }
-
-    /// Puts older events in front, if they fit there without a gap or if there are none yet.
-    fn prepend(&mut self, older: &[Arc<Frame>]) {
-        let first = self.frames.front().map(|frame| frame.seq());
-        let older = older.iter().filter(|frame| first.is_none_or(|first| frame.seq() < first));
-        let older: Vec<_> = older.cloned().collect();
-        let Some(end) = older.last().map(|frame| frame.seq()) else { return };
-        let weight: usize = older.iter().map(|frame| frame.weight()).sum();
-        let fits = self.frames.len() + older.len() <= RING && self.bytes + weight <= RING_BYTES;
-        if fits && first.is_none_or(|first| end + 1 == first) {
-            self.bytes += weight;
-            older.into_iter().rev().for_each(|frame| self.frames.push_front(frame));
-        }
-    }
-
-    fn after(&self, position: Seq) -> Option<Vec<Arc<Frame>>> {
-        let first = self.frames.front()?.seq();
-        let skip = usize::try_from(position + 1 - first).ok().filter(|skip| *skip < self.frames.len())?;
-        Some(self.frames.range(skip..).take(BATCH).cloned().collect())
     }
 }

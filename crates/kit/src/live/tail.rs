@@ -48,7 +48,7 @@ pub(crate) async fn follow_other_nodes(hub: Hub) -> Result<(), store::Error> {
 
 async fn catch_up(hub: &Hub, workspace: WorkspaceId, head: Seq) -> Result<(), store::Error> {
     let live = hub.live();
-    let mut seen = live.absorbed_of(workspace, head);
+    let mut seen = live.absorbed_of(workspace);
     if seen < head {
         hub.subscriptions().mark(workspace);
     }
@@ -60,18 +60,17 @@ async fn catch_up(hub: &Hub, workspace: WorkspaceId, head: Seq) -> Result<(), st
     while seen < head {
         let events = hub.db().read(move |tx| log::after(tx, workspace, seen, PAGE)).await?;
         let Some(last) = events.last() else { break };
-        let last = last.seq;
+        seen = last.seq;
         let events: Vec<_> = events.into_iter().map(Arc::new).collect();
-        live.note_absorbed(workspace, seen + 1, seen);
         live.absorb(workspace, &events);
-        seen = last;
     }
     Ok(())
 }
 
 impl Live {
-    /// How far a workspace's log was absorbed; a log that is new here counts as seen up to `head`.
-    fn absorbed_of(&self, workspace: WorkspaceId, head: Seq) -> Seq {
-        *self.0.absorbed.write().unwrap_or_else(PoisonError::into_inner).entry(workspace).or_insert(head)
+    /// How far a workspace's log was absorbed.
+    fn absorbed_of(&self, workspace: WorkspaceId) -> Seq {
+        let absorbed = self.0.absorbed.as_ref().map(|it| it.read().unwrap_or_else(PoisonError::into_inner));
+        absorbed.and_then(|it| it.get(&workspace).copied()).unwrap_or(0)
     }
 }

@@ -11,12 +11,11 @@ use axum::{
     response::Response,
 };
 use futures_util::{FutureExt as _, SinkExt as _};
-use model::{ChatId, SYSTEM_WORKSPACE};
+use model::ChatId;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Live,
     session::{End, Out, Session},
     signals::Kind,
 };
@@ -122,7 +121,7 @@ async fn open(socket: &mut WebSocket, hub: &Hub, address: IpAddr) -> Result<Opti
         count_refusal(hub.limits(), address);
     }
     let session = opened?;
-    let welcome = welcome(hub.live(), &session);
+    let welcome = welcome(&session);
     Ok(socket.send(Message::Text(welcome.into())).await.is_ok().then_some(session))
 }
 
@@ -131,11 +130,10 @@ fn count_refusal(limits: &Limits, address: IpAddr) {
     let _counted = limits.address(address);
 }
 
-fn welcome(live: &Live, session: &Session) -> String {
-    debug_assert_ne!(session.principal.workspace, SYSTEM_WORKSPACE, "nobody is a member of the system's workspace");
+/// The cursor is that of the stream's start: whoever comes back with it misses nothing of the backlog.
+fn welcome(session: &Session) -> String {
     let user = session.principal.user().map(|id| json!({ "id": id, "name": session.principal.name }));
-    let head = live.0.cursors.make(session.principal.workspace, session.seat.room.head());
-    json!({ "type": "welcome", "cursor": head, "user": user }).to_string()
+    json!({ "type": "welcome", "cursor": session.cursor(), "user": user }).to_string()
 }
 
 struct Stream<'s> {

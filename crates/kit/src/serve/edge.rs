@@ -92,8 +92,7 @@ impl Edge {
             },
             str::to_owned,
         );
-        let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-        Card::new(id, client_address(self.hub.config(), headers, peer), agent.map(|agent| model::preview(agent, 200)))
+        Card::new(id, client_address(self.hub.config(), headers, peer))
     }
 
     /// Counts requests without a token against their address.

@@ -8,6 +8,7 @@ mod jobs;
 mod keys;
 mod limits;
 mod live;
+mod nodes;
 mod openapi;
 mod paging;
 mod probes;

@@ -78,6 +78,37 @@ async fn connections_killed_under_load_lose_and_double_nothing() {
     place.db.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_ends_between_two_statements_runs_the_command_again() {
+    let Some(place) = Place::postgres().await else { return };
+    let server = postgres_server().expect("there is one");
+    let workspace = place.workspace();
+    for expected in 1..=10 {
+        let (tell, mut told) = tokio::sync::mpsc::channel::<(i64, std::sync::mpsc::Sender<()>)>(1);
+        let mut first = true;
+        let writing = place.db.write(workspace, move |tx| {
+            let seq = tx.append(fact("thing.done", None))?;
+            if std::mem::take(&mut first) {
+                let pid = tx.one("SELECT CAST(pg_backend_pid() AS BIGINT)", &[], |row| row.get(0))?;
+                let (go_on, wait) = std::sync::mpsc::channel();
+                tell.blocking_send((pid, go_on)).expect("the test listens");
+                wait.recv().expect("the test answers");
+            }
+            Ok::<_, Error>(seq)
+        });
+        let killing = async {
+            let (pid, go_on) = told.recv().await.expect("the command runs");
+            // Waits until the server has ended it.
+            admin(&server, &format!("SELECT pg_terminate_backend({pid}, 5000)")).await;
+            go_on.send(()).expect("the command waits");
+        };
+        let (seq, ()) = tokio::join!(writing, killing);
+        assert_eq!(seq, Ok(expected));
+    }
+    assert_eq!(place.log(workspace).await.len(), 10);
+    place.db.close().await;
+}
+
 /// What the proxy does with the next COMMIT.
 const PASS: u8 = 0;
 const DROP_BEFORE: u8 = 1;

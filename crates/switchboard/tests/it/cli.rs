@@ -86,7 +86,8 @@ async fn a_backup_of_a_running_server_becomes_a_server_again() {
     fs::copy(place.folder().join("kept.backup"), other.folder().join("kept.backup")).expect("the backup");
     let without_key = other.command(&["restore", "kept.backup"]).await;
     assert!(!without_key.status.success(), "the key is not in the backup");
-    fs::copy(place.folder().join("data/switchboard.key"), other.folder().join("data/switchboard.key")).expect("the key");
+    fs::copy(place.folder().join("data/switchboard.key"), other.folder().join("data/switchboard.key"))
+        .expect("the key");
     let restored = other.command(&["restore", "kept.backup"]).await;
     assert!(restored.status.success(), "{}", restored.output);
     let again = other.command(&["restore", "kept.backup"]).await;
@@ -201,7 +202,8 @@ async fn a_wrong_setup_code_is_refused_and_a_short_one_is_not_taken() {
     assert!(!short.status.success());
     assert!(short.output.contains("setup_code"), "{}", short.output);
     let product = place.serve().start().await;
-    let body = |code: &str| json!({ "code": code, "workspace": "W", "name": "N", "email": "n@w.test", "password": PASSWORD });
+    let body =
+        |code: &str| json!({ "code": code, "workspace": "W", "name": "N", "email": "n@w.test", "password": PASSWORD });
     product.client().post("/api/v1/setup", &body("not-the-code-of-it")).await.refused(403, "setup_code_wrong");
     let (first, second) = {
         let (client, body) = (product.client(), body(SETUP_CODE));

@@ -107,7 +107,7 @@ async fn writes_at_the_same_time_all_count_and_the_same_key_counts_once() {
     let (_, conversation) = shop.customer("Ann Lee", "Hello").await;
     let messages = format!("/api/v1/conversations/{conversation}/messages");
     let bodies: Vec<_> = (0..40).map(|number| json!({ "text": format!("Note {number}"), "note": true })).collect();
-    let once = join_all((0..20).map(|_| shop.owner.post_once(&messages, "the same", &bodies[0])));
+    let once = join_all((0..20).map(|_| shop.owner.post_once(&messages, "the-same", &bodies[0])));
     let many = join_all(bodies[1..].iter().map(|body| shop.owner.post(&messages, body)));
     let (once, many) = tokio::join!(once, many);
     let ids: std::collections::HashSet<_> =

@@ -32,8 +32,10 @@ async fn a_customer_is_answered_from_the_inbox() {
     assert_eq!(shown["contact"]["name"], "Ann Lee");
     assert_eq!(shown["unread"], 1);
 
-    let answer = scene::reply(&shop.owner, &conversation, "one", "It is, until six").await.expect("an answer").expect(201);
-    let again = scene::reply(&shop.owner, &conversation, "one", "It is, until six").await.expect("an answer").expect(201);
+    let answer =
+        scene::reply(&shop.owner, &conversation, "one", "It is, until six").await.expect("an answer").expect(201);
+    let again =
+        scene::reply(&shop.owner, &conversation, "one", "It is, until six").await.expect("an answer").expect(201);
     assert_eq!(answer["id"], again["id"], "the same key gives the same message");
     let other = scene::reply(&shop.owner, &conversation, "one", "Something else").await.expect("an answer");
     other.refused(409, "idempotency_conflict");
@@ -170,7 +172,8 @@ async fn after_a_kill_everything_goes_on_where_it_stopped() {
     sandbox.say(&bot.username, person, "While you were away").await;
     let product = launch.start().await;
     let owner = product.client().with(owner.token());
-    let mut stream = Live::open(&product.url, owner.token(), Some(&cursor)).await.expect("the session and the cursor are good");
+    let mut stream =
+        Live::open(&product.url, owner.token(), Some(&cursor)).await.expect("the session and the cursor are good");
     let next = stream.event("message.created").await;
     assert_eq!(next["body"]["message"]["text"], "While you were away");
     let texts: Vec<_> = scene::history(&owner, &conversation).await.iter().map(|it| it["text"].clone()).collect();

@@ -128,7 +128,8 @@ impl Schema {
             drop(client);
             connection.await.expect("the connection's task ends")
         };
-        let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work);
+        let run =
+            || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work);
         let done = std::thread::scope(|scope| scope.spawn(run).join().expect("no panic"));
         done.expect("the PostgreSQL server of the environment answers");
     }

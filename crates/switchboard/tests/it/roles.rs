@@ -1,4 +1,4 @@
-//! Who may do what: every operation of the API against every role, a key without scopes, a stranger and the owner of another
+//! Who may do what: every operation of the API against every role, a key with one scope, a stranger and the owner of another
 //! workspace. An operation that is missing from the table fails the test.
 
 use std::{collections::BTreeSet, fs, sync::Arc};
@@ -7,7 +7,7 @@ use chats::Chats;
 use desk::Desk;
 use hyper::Method;
 use identity::{Hashing, Identity, SetupCode};
-use model::{Role, Secret};
+use model::{Right, Role, Secret};
 use sandbox::{Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 use telegram::{Telegram, TelegramConfig};
@@ -30,6 +30,9 @@ fn rights(role: Role) -> &'static str {
     }
 }
 
+/// All that the key of this table may do.
+const KEY_SCOPE: &str = "live.read";
+
 /// One operation and what is to be expected of it.
 struct Row {
     method: Method,
@@ -45,7 +48,7 @@ struct Row {
     real: bool,
     /// The body of the owner of another workspace, who asks about what exists here.
     foreign: Value,
-    /// What a key without scopes gets where no right is needed.
+    /// What a key gets where no right is needed.
     by_key: u16,
 }
 
@@ -225,10 +228,10 @@ impl World {
         let sessions = spare.get("/api/v1/auth/sessions").await.expect(200);
         let invite = json!({ "email": "late@acme.test", "role": "guest" });
         let invitation = owner.post("/api/v1/invitations", invite).await.expect(201);
-        let api_key = owner.post("/api/v1/keys", json!({ "name": "spare", "scopes": [] })).await.expect(201);
+        let api_key = owner.post("/api/v1/keys", json!({ "name": "spare", "scopes": ["live.read"] })).await.expect(201);
         let (bot, conversation, delivery) = Self::talk(&sandbox, &owner).await;
         Self {
-            key: hub.key(&[]).await,
+            key: hub.key(&[Right::LiveRead]).await,
             foreign,
             user: spare.know("/user/id"),
             session: sessions.str("/items/0/id").to_owned(),
@@ -318,7 +321,8 @@ fn every_operation_is_in_the_table_with_the_right_that_it_needs() {
     let described = operations(&serde_json::from_str(&text).expect("JSON"));
     let entry = |row: &Row| (row.method.to_string(), row.path.to_owned(), row.need.to_owned());
     let table: BTreeSet<_> = table().iter().map(entry).collect();
-    let (missing, gone): (Vec<_>, Vec<_>) = (described.difference(&table).collect(), table.difference(&described).collect());
+    let (missing, gone): (Vec<_>, Vec<_>) =
+        (described.difference(&table).collect(), table.difference(&described).collect());
     assert!(missing.is_empty() && gone.is_empty(), "not in the table: {missing:?}; not in the API: {gone:?}");
 }
 
@@ -337,8 +341,11 @@ async fn every_role_may_do_what_it_should_and_nothing_else() {
             let may = free || row.need == "signed_in" || rights(*role).split_whitespace().any(|it| it == row.need);
             check(role.as_str(), world.ask(member, row).await, if may { row.granted } else { 403 });
         }
-        let by_key = if free || row.need == "signed_in" { row.by_key } else { 403 };
-        check("a key without scopes", world.ask(&world.key, row).await, by_key);
+        let by_key = match row.need {
+            "public" | "signed_in" | KEY_SCOPE => row.by_key,
+            _ => 403,
+        };
+        check("a key for the live stream", world.ask(&world.key, row).await, by_key);
         check("a stranger", world.ask(&world.hub.stranger(), row).await, if free { row.granted } else { 401 });
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -352,7 +359,8 @@ async fn what_belongs_to_another_workspace_does_not_exist() {
     let of = |it: &Reply| it.json.clone();
     let bot = format!("/api/v1/bots/{}", world.bot);
     let conversation = format!("/api/v1/conversations/{}", world.conversation);
-    let before = (of(&owner.get(&bot).await), of(&owner.get(&conversation).await), of(&owner.get("/api/v1/members").await));
+    let before =
+        (of(&owner.get(&bot).await), of(&owner.get(&conversation).await), of(&owner.get("/api/v1/members").await));
     let mut wrong = Vec::new();
     for row in table().iter().filter(|row| row.path.contains('{')) {
         let request = world.foreign.request(row.method.clone(), &world.path(row, true));
@@ -368,7 +376,8 @@ async fn what_belongs_to_another_workspace_does_not_exist() {
     }
     let members = world.foreign.get("/api/v1/members").await.expect(200);
     assert_eq!(members.json["items"].as_array().map(Vec::len), Some(1), "only himself");
-    let after = (of(&owner.get(&bot).await), of(&owner.get(&conversation).await), of(&owner.get("/api/v1/members").await));
+    let after =
+        (of(&owner.get(&bot).await), of(&owner.get(&conversation).await), of(&owner.get("/api/v1/members").await));
     let without_cursor = |mut it: (Value, Value, Value)| {
         it.2["live_cursor"] = Value::Null;
         it

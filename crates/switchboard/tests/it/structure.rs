@@ -181,7 +181,8 @@ fn product_part(text: &str) -> &str {
 #[test]
 fn the_product_has_nothing_unfinished_and_does_not_unwrap() {
     // Put together here, so that this file does not find itself.
-    let forbidden = [["TO", "DO"], ["FIX", "ME"], ["todo", "!("], ["unimplemented", "!("], [".unwrap", "()"], ["dbg", "!("]];
+    let forbidden =
+        [["TO", "DO"], ["FIX", "ME"], ["todo", "!("], ["unimplemented", "!("], [".unwrap", "()"], ["dbg", "!("]];
     let mut found = Vec::new();
     for path in rust_files().iter().filter(|path| !path.components().any(|it| it.as_os_str() == "tests")) {
         let text = read(path);

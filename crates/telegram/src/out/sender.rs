@@ -15,7 +15,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use model::{DeliveryId, Timestamp};
-use net::Admission;
+use net::{Admission, BreakerState};
 use store::{Delivery, Driver, Error, Outcome, outbox};
 use tokio::task::{Id, JoinError, JoinSet};
 
@@ -346,12 +346,21 @@ impl Sender {
         }
     }
 
-    /// Tells the breaker.
+    /// Tells the breaker, and the bots that wait for it when it changed.
     fn report(&mut self, verdict: &Verdict) {
         self.probing = false;
         let now = self.link.hub.world().clock().monotonic();
         let mut breaker = self.link.telegram.breaker(self.link.server);
-        if verdict.host_is_well() { breaker.success() } else { breaker.failure(now) }
+        let was_closed = breaker.state() == BreakerState::Closed;
+        if verdict.host_is_well() {
+            breaker.success()
+        } else {
+            breaker.failure(now)
+        }
+        drop(breaker);
+        if !was_closed {
+            self.telegram().wake_all();
+        }
     }
 
     /// Decides what becomes of an item, in the lanes at once and in the outbox with the next commit.
@@ -395,7 +404,7 @@ impl Sender {
     /// A 5xx. It counts against the item only while the host serves others; when the host is in trouble as a whole, its
     /// breaker is open and the item just waits.
     fn refused_for_now(&self, item: &mut Item, error: String) -> Outcome {
-        let host_is_well = self.telegram().breaker(self.link.server).state() == net::BreakerState::Closed;
+        let host_is_well = self.telegram().breaker(self.link.server).state() == BreakerState::Closed;
         item.refusals += u32::from(host_is_well);
         if item.refusals >= MOST_REFUSALS {
             return Outcome::Dead { error };

@@ -134,3 +134,13 @@ pub(crate) fn remove(tx: &mut Tx<'_>, id: BotId) -> Result<(), Error> {
     )?;
     Ok(())
 }
+
+/// Replaces the sealed secrets of a bot of the command's workspace by the same ones under another seal.
+pub(crate) fn set_secrets(tx: &mut Tx<'_>, id: BotId, token: &[u8], webhook_secret: &[u8]) -> Result<(), Error> {
+    let workspace = tx.workspace();
+    tx.exec(
+        "UPDATE bots SET token = $3, webhook_secret = $4 WHERE id = $1 AND workspace_id = $2",
+        args![id, workspace, token, webhook_secret],
+    )?;
+    Ok(())
+}

@@ -5,5 +5,7 @@ mod faults;
 mod metrics;
 mod polling;
 mod sending;
+mod storage;
+mod takeover;
 mod webhook;
 mod world;

@@ -17,10 +17,10 @@ async fn updates_sends_holds_breakers_and_queue_age_are_counted() {
     world.advance(30);
     let metrics = world.hub.stranger().get("/metrics").await.expect(200).text;
     for line in [
-        "switchboard_telegram_updates_total{outcome=\"Applied\"} 1",
-        "switchboard_telegram_sends_total{outcome=\"Sent\"} 1",
-        "switchboard_telegram_sends_total{outcome=\"Limited\"} 1",
-        "switchboard_telegram_holds_total{scope=\"Bot\"} 1",
+        "switchboard_telegram_updates_total{outcome=\"applied\"} 1",
+        "switchboard_telegram_sends_total{outcome=\"sent\"} 1",
+        "switchboard_telegram_sends_total{outcome=\"limited\"} 1",
+        "switchboard_telegram_holds_total{scope=\"bot\"} 1",
         "switchboard_telegram_breaker_open{host=\"telegram\"} 0",
         "switchboard_deliveries_oldest_waiting_seconds{class=\"reply\"} 30",
     ] {

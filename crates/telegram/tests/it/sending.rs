@@ -154,3 +154,20 @@ async fn deliveries_are_listed_by_state_and_page() {
     assert!(world.hub.with_token("foreign").get("/api/v1/deliveries").await.expect(200).items().is_empty());
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_wall_clock_that_jumps_stops_nothing() {
+    let world = World::start().await;
+    let bot = world.bot().await;
+    let ann = world.customer(&bot, "Ann").await;
+    for (n, jump) in [-7200, 3600, 86_400].into_iter().enumerate() {
+        world.hub.clock().jump(jump);
+        world.sandbox().say(bot.made.id, ann.person.id, &format!("question {n}")).expect("said");
+        let reply = world.reply(&ann, &format!("answer {n}")).await;
+        world.state(&reply, "sent").await;
+        world.advance(20);
+    }
+    assert_eq!(world.received(&bot, &ann), ["answer 0", "answer 1", "answer 2"]);
+    eventually(|| async { (world.messages(&ann).await.len() == 7).then_some(()) }).await;
+    world.finish().await;
+}

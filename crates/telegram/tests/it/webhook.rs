@@ -175,6 +175,17 @@ async fn the_mode_changes_both_ways_and_nothing_is_lost_or_doubled() {
 }
 
 #[tokio::test]
+async fn the_webhook_is_set_anew_when_the_server_starts_at_another_address() {
+    let world = World::start().await;
+    let bot = world.bot_in("webhook").await;
+    let ann = world.customer(&bot, "Ann").await;
+    let world = world.restart().await;
+    world.sandbox().say(bot.made.id, ann.person.id, "still there?").expect("said");
+    world.texts(&ann, &["hello", "still there?"]).await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn the_webhook_of_a_removed_bot_is_taken_back() {
     let world = World::start().await;
     let bot = world.bot_in("webhook").await;

@@ -2,12 +2,13 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use chats::Chats;
+use chats::{CaseKeeper, Chat, Chats, Contact, Message};
 use kit::{AuthError, Authenticator, BoxFuture, Principal, Who};
-use model::{BotId, Id, Role, Secret, UserId, WorkspaceId};
+use model::{BotId, ConversationId, Id, Role, Secret, UserId, WorkspaceId};
 use net::Settings;
 use sandbox::{BotInfo, Call, Person, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
+use store::{DbConfig, Tx};
 use telegram::{SandboxBot, SandboxControl, Telegram, TelegramConfig};
 use testkit::{Actor, Plan, TestHub, eventually};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -38,6 +39,28 @@ fn principal(role: Role, workspace: u128) -> Arc<Principal> {
         rate: None,
         expires_at: None,
     })
+}
+
+/// The Desk, but for two texts that it cannot bear.
+struct Fragile;
+
+impl CaseKeeper for Fragile {
+    fn conversation_for(
+        &self,
+        tx: &mut Tx<'_>,
+        chat: &Chat,
+        contact: &Contact,
+    ) -> Result<ConversationId, store::Error> {
+        desk::Desk.conversation_for(tx, chat, contact)
+    }
+
+    fn recorded(&self, tx: &mut Tx<'_>, chat: &Chat, message: &Message) -> Result<(), store::Error> {
+        match message.text.as_str() {
+            "poison" => Err(store::Error::Corrupt("poison".to_owned())),
+            "dynamite" => panic!("dynamite"),
+            _ => desk::Desk.recorded(tx, chat, message),
+        }
+    }
 }
 
 struct Control {
@@ -100,10 +123,17 @@ impl World {
     }
 
     pub(crate) async fn with(configure: impl Fn(&mut TelegramConfig) + Send + Sync + 'static) -> Self {
+        Self::with_store(configure, |_| {}).await
+    }
+
+    pub(crate) async fn with_store(
+        configure: impl Fn(&mut TelegramConfig) + Send + Sync + 'static,
+        store: impl Fn(&mut DbConfig) + Send + Sync + 'static,
+    ) -> Self {
         let telegram = FakeTelegram::start("127.0.0.1:0").await;
         let (url, sandbox) = (telegram.url(), telegram.sandbox.clone());
         let configure: Configure = Arc::new(configure);
-        let hub = TestHub::builder().features(move |parts| {
+        let hub = TestHub::builder().store(store).features(move |parts| {
             let http = Settings { request_timeout: Duration::from_secs(2), ..Settings::default() };
             let mut config = TelegramConfig {
                 api_url: url.clone(),
@@ -113,7 +143,7 @@ impl World {
                 ..TelegramConfig::default()
             };
             configure(&mut config);
-            let chats = Chats::new(Arc::new(desk::Desk));
+            let chats = Chats::new(Arc::new(Fragile));
             let control = Arc::new(Control { sandbox: sandbox.clone(), url: url.clone() });
             let telegram = Telegram::new(config, chats.clone(), Some(control)).expect("valid settings");
             Plan::new(Arc::new(Tokens)).feature(desk::feature(chats, parts.db.clone())).feature(telegram.feature())
