@@ -11,14 +11,14 @@ test('reply, note, resolve, and the next message reopens', async ({ desk, sandbo
   await expect(desk.delivery('sent')).toBeVisible();
   expect((await sandbox.sent()).map((call) => call.text)).not.toContain('Ask the warehouse first');
 
-  await desk.page.getByRole('button', { name: 'Resolve' }).click();
+  await desk.page.getByRole('button', { name: 'Resolve', exact: true }).click();
   await expect(desk.row('Amira Haddad')).toBeHidden();
   await expect(desk.filter('Resolved')).toContainText('1');
   await expect(desk.page.getByRole('heading', { name: 'All done' })).toBeVisible();
 
   await amira.says('Thank you! One more thing');
   await expect(desk.row('Amira Haddad')).toBeVisible();
-  await expect(desk.page.getByRole('button', { name: 'Resolve' })).toBeVisible();
+  await expect(desk.page.getByRole('button', { name: 'Resolve', exact: true })).toBeVisible();
   await expect(desk.message('Thank you! One more thing')).toBeVisible();
   await expect(desk.filter('Open')).toContainText('1');
 });
@@ -94,7 +94,12 @@ test('older history loads on the way up and does not move what is being read', a
   const amira = await sandbox.person('Amira Haddad');
   for (let i = 1; i <= 120; i++) await amira.says(`Message ${i}`);
   await desk.choose('Amira Haddad');
-  await expect(desk.message('Message 120')).toBeVisible();
+  await expect(desk.log.getByText('120 new messages')).toBeVisible();
+  await desk.page.getByRole('button', { name: 'Jump to latest' }).click();
+  await expect(desk.row('Amira Haddad')).not.toContainText('unread');
+
+  await desk.page.reload();
+  await expect(desk.message('Message 120')).toBeInViewport();
   await expect(desk.message('Message 20')).toHaveCount(0);
   await desk.log.evaluate((log) => (log.scrollTop = 300));
   await expect.poll(() => desk.log.evaluate((log) => log.scrollTop)).toBeGreaterThan(1000);

@@ -69,7 +69,7 @@ test('a changed role takes effect on the open page', async ({ desk, sandbox, bro
   await jonas.getByRole('link', { name: 'Amira Haddad' }).click();
   await expect(jonas.getByRole('textbox', { name: 'Reply' })).toBeVisible();
 
-  await page.getByRole('button', { name: 'Role of Jonas Weber' }).click();
+  await page.getByLabel('Role of Jonas Weber').click();
   await page.getByRole('option', { name: /^Moderator/ }).click();
   await expect(page.getByText('Jonas Weber is now Moderator')).toBeVisible();
   await expect(jonas.getByText('Your role reads conversations but does not answer them.')).toBeVisible();
@@ -130,5 +130,5 @@ test('the name and the password can be changed', async ({ desk, sandbox: _, page
   await page.getByRole('button', { name: 'Change password' }).click();
   await expect(page.getByText('Your other sessions have ended')).toBeVisible();
   await desk.open('/settings/audit');
-  await expect(page.getByText('Marta L.').first()).toBeVisible();
+  await expect(page.getByText('connected the bot')).toBeVisible();
 });

@@ -96,7 +96,7 @@ test('deliveries in trouble are listed, filtered and tried again in settings', a
   await expect(desk.row('Amira Haddad').getByLabel('Not delivered')).toBeVisible();
 
   await desk.open('/settings/deliveries');
-  await page.getByRole('button', { name: 'Filter by state' }).click();
+  await page.getByLabel('Filter by state').click();
   await page.getByRole('option', { name: 'Not delivered' }).click();
   await expect(page.getByText('This one does not')).toBeVisible();
   await expect(page.getByText('This one arrives')).toHaveCount(0);

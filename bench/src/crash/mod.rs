@@ -29,11 +29,15 @@ use crate::{
     product::{Launch, Product},
     rng::Rng,
     scene::{self, Sandbox},
+    until,
 };
 use load::{Load, Talk};
 
 /// Requests to Telegram that one bot may have in flight.
 const IN_FLIGHT: usize = 8;
+
+/// Sending begins anew when the lease of the killed process has run out, which on PostgreSQL takes some seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a run consists of.
 #[derive(Debug, Clone)]
@@ -206,7 +210,7 @@ async fn moment(rng: &mut Rng, stage: &Stage, load: &Arc<Load>, number: usize) -
     tokio::time::sleep(Duration::from_millis(20 + rng.below(400))).await;
     if number.is_multiple_of(2) {
         stage.sandbox.fault(&json!({ "kind": "hang", "method": "sendMessage", "times": 1 + rng.below(3) })).await;
-        eventually("a request to Telegram hangs", async || {
+        until(PATIENCE, "a request to Telegram hangs", async || {
             let armed = stage.sandbox.0.get("/control/faults").await.expect(200);
             armed.as_array().is_some_and(Vec::is_empty).then_some(())
         })

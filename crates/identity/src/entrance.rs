@@ -146,6 +146,6 @@ pub(crate) fn person(principal: &Principal) -> Result<(UserId, SessionId), Probl
     match principal.who {
         Who::Member { user, session, .. } => Ok((user, session)),
         Who::Key { .. } => Err(Problem::new(StatusCode::FORBIDDEN, "people_only", "Not allowed")
-            .detail("This concerns a person's own account; an API key has none.")),
+            .detail("This concerns a person's own account; an API key has none. Sign in as a person.")),
     }
 }

@@ -172,7 +172,7 @@ pub struct ApiKey {
 /// 422 `invalid_email`.
 pub(crate) fn email(text: &str) -> Result<String, Problem> {
     let text = text.trim().to_lowercase();
-    let strange = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | ',' | ';');
+    let strange = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';');
     let parts = text.split_once('@').filter(|(local, domain)| {
         !local.is_empty()
             && !domain.is_empty()
@@ -180,7 +180,7 @@ pub(crate) fn email(text: &str) -> Result<String, Problem> {
             && !domain.starts_with('.')
             && !domain.ends_with('.')
     });
-    if parts.is_none() || text.len() > 254 || text.contains(strange) {
+    if parts.is_none() || text.len() > 254 || text.contains(strange) || check_line(&text, 254).is_err() {
         return Err(Problem::invalid_field(
             "email",
             "invalid_email",
@@ -241,7 +241,7 @@ mod tests {
         }
         let long = format!("{}@example.org", "x".repeat(250));
         for text in
-            ["", "@", "a@", "@b", "a b@c", "a@b@c", "a@.b", "a@b.", "a\n@b", "a\u{0}@b", "Ada <ada@b>", long.as_str()]
+            ["", "@", "a@", "@b", "a b@c", "a@b@c", "a@.b", "a@b.", "a\n@b", "a\u{0}@b", "a\u{202e}@b", "Ada <ada@b>", long.as_str()]
         {
             assert_eq!(email(text).expect_err(text).code(), "invalid_email");
         }

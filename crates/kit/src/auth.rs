@@ -229,7 +229,7 @@ async fn principal(parts: &Parts, hub: &Hub) -> Result<Arc<Principal>, Problem> 
         Err(error) => {
             // A request without a token was counted at the edge; a bad token is counted here.
             if !matches!(error, AuthError::Store(_)) {
-                card.charge(hub.limits().address(card.address()))?;
+                card.count_stranger(hub)?;
             }
             Err(error.into())
         }

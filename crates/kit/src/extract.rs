@@ -53,6 +53,15 @@ impl Card {
         if rate.verdict.allowed { Ok(()) } else { Err(Problem::rate_limited(rate.verdict)) }
     }
 
+    /// Counts this request against its address, as one of somebody who has not shown who he is. The edge does that for
+    /// requests to the API without a token; others have to ask for it.
+    ///
+    /// # Errors
+    /// 429 `rate_limited`.
+    pub fn count_stranger(&self, hub: &Hub) -> Result<(), Problem> {
+        self.charge(hub.limits().address(self.address))
+    }
+
     pub(crate) fn rate(&self) -> Option<&Rate> {
         self.rate.get()
     }
@@ -128,9 +137,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match axum::extract::Query::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Query(value)) => Ok(Self(value)),
-            Err(rejection) => Err(bad_query(rejection.body_text())),
+            Err(rejection) => Err(unreadable_query(&rejection.body_text())),
         }
     }
+}
+
+/// The parser's words as a sentence; they name the parameter.
+pub(crate) fn unreadable_query(words: &str) -> Problem {
+    let reason = words.strip_prefix("Failed to deserialize query string: ").unwrap_or(words);
+    bad_query(format!("The query cannot be read: {reason}. Correct the parameter or leave it out."))
 }
 
 pub(crate) fn bad_query(detail: impl Into<String>) -> Problem {
@@ -176,14 +191,14 @@ fn is_json(request: &Request) -> bool {
 fn body_problem(rejection: axum::extract::rejection::BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large")
-            .detail("The request body is larger than this route accepts.");
+            .detail("The request body is larger than this address accepts. Send less at a time.");
     }
-    Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", "Body unreadable").detail("The request body broke off.")
+    Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", "Body unreadable").detail("The request body broke off. Send it again.")
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if mentions_nul(body) {
-        return Err(Problem::invalid("invalid_text", "A text contains the character U+0000, which cannot be stored."));
+        return Err(Problem::invalid("invalid_text", "A text contains the character U+0000, which cannot be stored. Remove it."));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| json_problem(&error))?;
@@ -209,11 +224,10 @@ fn json_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Proble
         return malformed(inner);
     }
     let field = error.path().to_string();
-    let detail = inner.to_string();
     if field == "." {
-        return Problem::invalid("wrong_type", detail);
+        return Problem::invalid("wrong_type", format!("The body is not what is expected here: {inner}."));
     }
-    Problem::invalid("wrong_type", format!("{field}: {detail}")).field(field, "wrong_type", detail)
+    Problem::invalid_field(field.clone(), "wrong_type", format!("The field {field} cannot be read: {inner}."))
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {

@@ -1,6 +1,6 @@
 //! Keyset paging: a list is read in an order given by a key, and a cursor is the key of the last item, signed.
 //!
-//! ```ignore
+//! ```text
 //! let list = hub.list(principal.workspace, "deliveries");
 //! let after: Option<(Timestamp, DeliveryId)> = paging.after(&list)?;      // 400 cursor_invalid when forged or of another list
 //! let (rows, head) = hub.db().read(move |tx| Ok((newest(tx, after, paging.fetch())?, log::head(tx, workspace)?))).await?;
@@ -16,7 +16,11 @@ use model::{Seq, WorkspaceId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{KeyRing, Problem, cursor::Cursors, extract::bad_query};
+use crate::{
+    KeyRing, Problem,
+    cursor::Cursors,
+    extract::{bad_query, unreadable_query},
+};
 
 /// Items of a page when the client names no number.
 pub const DEFAULT_LIMIT: i64 = 50;
@@ -133,7 +137,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let paging = axum::extract::Query::<Self>::try_from_uri(&parts.uri).map_err(|it| bad_query(it.body_text()))?.0;
-        if (1..=MOST).contains(&paging.limit) { Ok(paging) } else { Err(bad_query("limit must be 1 to 200.")) }
+        let paging =
+            axum::extract::Query::<Self>::try_from_uri(&parts.uri).map_err(|it| unreadable_query(&it.body_text()))?.0;
+        if (1..=MOST).contains(&paging.limit) { Ok(paging) } else { Err(bad_query("Give a limit of 1 to 200.")) }
     }
 }

@@ -127,7 +127,7 @@ impl Problem {
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found")
-            .detail("There is nothing here, or it is not yours to see.")
+            .detail("There is nothing here, or it is not yours to see. Check the address, or ask for access.")
     }
 
     /// 403: the principal lacks the right.
@@ -253,7 +253,7 @@ impl From<store::Error> for Problem {
             ),
             E::ReadOnly => Self::unavailable(
                 "storage_read_only",
-                "The server's database cannot be written to at the moment.",
+                "The server's database cannot be written to at the moment. Try again later, or tell whoever runs it.",
                 Duration::from_secs(30),
             ),
             E::NotFound => Self::not_found(),
@@ -266,16 +266,12 @@ impl From<store::Error> for Problem {
 
 impl Problem {
     fn database_away() -> Self {
-        Self::unavailable("unavailable", "The server's database does not answer at the moment.", Duration::from_secs(1))
+        Self::unavailable("unavailable", "The server's database does not answer at the moment. Try again shortly.", Duration::from_secs(1))
     }
 }
 
 impl From<TextError> for Problem {
     fn from(error: TextError) -> Self {
-        let mut detail = error.to_string();
-        if let Some(first) = detail.get(..1).map(str::to_uppercase) {
-            detail.replace_range(..1, &first);
-        }
-        Self::invalid(error.code(), detail + ".")
+        Self::invalid(error.code(), error.to_string())
     }
 }

@@ -4,11 +4,15 @@
 //! it: [`Allowed<R>`](crate::Allowed), [`SignedIn`] or [`Public`]. From that type it writes `x-right` (the right's name,
 //! `signed_in` or `public`) and the security requirement into the description; a handler that says nothing does not compile.
 
-use axum::{extract::FromRequestParts, handler::Handler, http::request::Parts};
+use axum::{
+    extract::{FromRequestParts, MatchedPath},
+    handler::Handler,
+    http::request::Parts,
+};
 use utoipa::openapi::{extensions::Extensions, path::Operation, security::SecurityRequirement};
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use crate::{Allowed, Hub, Problem, RightTag, SignedIn};
+use crate::{Allowed, Hub, Problem, RightTag, SignedIn, auth::bearer, extract::card, live::LIVE};
 
 /// Registers one described operation; see the [module](self).
 #[macro_export]
@@ -22,10 +26,15 @@ macro_rules! route {
 #[derive(Debug, Clone, Copy)]
 pub struct Public;
 
-impl<S: Sync> FromRequestParts<S> for Public {
+impl FromRequestParts<Hub> for Public {
     type Rejection = Problem;
 
-    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, hub: &Hub) -> Result<Self, Problem> {
+        // The edge counts requests without a token. Nobody checks a token here, so showing one must not be a way around.
+        let is_stream = parts.extensions.get::<MatchedPath>().is_some_and(|path| path.as_str() == LIVE);
+        if bearer(&parts.headers).is_some() && !is_stream {
+            card(parts).count_stranger(hub)?;
+        }
         Ok(Self)
     }
 }

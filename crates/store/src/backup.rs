@@ -25,7 +25,12 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 
 use crate::{
-    Db, DbConfig, Error, LATEST_SCHEMA, args, conn::Conn, copy, db::lock_folder, meta, migrate, sqlite::Sqlite,
+    Db, DbConfig, Error, LATEST_SCHEMA, args,
+    conn::Conn,
+    copy,
+    db::{FOLDER_LOCK, lock_file},
+    meta, migrate,
+    sqlite::Sqlite,
 };
 
 /// The name of a backup while it is written, and of the lock that keeps two from being written in one folder.
@@ -33,6 +38,8 @@ const PARTIAL: &str = ".switchboard-backup.partial";
 const LOCK: &str = ".switchboard-backup.lock";
 /// The data while it is being put in place.
 const STAGE: &str = "switchboard.db.restoring";
+/// Held while a backup goes into PostgreSQL.
+const RESTORE_LOCK: &str = "switchboard.restoring.lock";
 /// When a backup was made, in microseconds; only in backups.
 const MADE_AT: &str = "backup.at";
 
@@ -78,7 +85,7 @@ pub async fn create_beside(config: &DbConfig, world: &World, path: &Path) -> Res
     blocking(move || {
         let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
         std::fs::create_dir_all(&folder).map_err(file_error)?;
-        let _lock = crate::db::lock_file(&folder.join(LOCK))?;
+        let _lock = lock_file(&folder.join(LOCK))?;
         refuse_existing(&path)?;
         let partial = folder.join(PARTIAL);
         remove(&partial)?;
@@ -105,18 +112,18 @@ fn write_backup(config: &DbConfig, world: &World, partial: &Path, runtime: &Hand
     }
     let mut target = Conn::Sqlite(Sqlite::scratch(partial)?);
     if config.url.is_some() {
-        migrate::run(&mut target, world)?;
-        copy_snapshot(&mut config.opener(false, runtime)?()?, &mut target)?;
+        copy_snapshot(&mut config.opener(false, runtime)?()?, &mut target, world)?;
     }
     set(&mut target, MADE_AT, &world.now().micros().to_string())
 }
 
-fn copy_snapshot(source: &mut Conn, target: &mut Conn) -> Result<(), Error> {
+fn copy_snapshot(source: &mut Conn, target: &mut Conn, world: &World) -> Result<(), Error> {
     source.begin_read()?;
     let found = migrate::version(source)?;
-    if found != LATEST_SCHEMA {
+    if found > LATEST_SCHEMA {
         return Err(Error::NewerSchema { found, known: LATEST_SCHEMA });
     }
+    migrate::run_to(target, world, found)?;
     target.begin_write()?;
     for table in copy::tables(target)? {
         copy::copy(source, target, &table)?;
@@ -195,7 +202,9 @@ where
             None => refuse_existing_database(&target)?,
         }
         std::fs::create_dir_all(&target.folder).map_err(file_error)?;
-        let _lock = lock_folder(&target.folder)?;
+        // A server on PostgreSQL does not lock its folder, and the folder may be that of the database that moves out.
+        let lock = if server.is_some() { RESTORE_LOCK } else { FOLDER_LOCK };
+        let _lock = lock_file(&target.folder.join(lock))?;
         let stage = target.folder.join(STAGE);
         remove(&stage)?;
         let done = prepare(&path, &stage, &world).and_then(|()| match &mut server {

@@ -102,7 +102,8 @@ impl Db {
     fn open_blocking(config: DbConfig, world: World, runtime: &Handle) -> Result<Self, Error> {
         std::fs::create_dir_all(&config.folder).map_err(|e| Error::Unavailable(format!("data folder: {e}")))?;
         let driver = if config.url.is_some() { Driver::Postgres } else { Driver::Sqlite };
-        let lock = if driver == Driver::Sqlite { Some(Arc::new(lock_folder(&config.folder)?)) } else { None };
+        let lock =
+            if driver == Driver::Sqlite { Some(Arc::new(lock_file(&config.folder.join(FOLDER_LOCK))?)) } else { None };
         let mut conn = config.opener(true, runtime)?()?;
         migrate::run(&mut conn, &world)?;
         // On a full disk or a read-only one the server has to start all the same.
@@ -307,10 +308,8 @@ fn free_what_the_dead_held(conn: &mut Conn, world: &World) -> Result<(), Error> 
     Ok(())
 }
 
-/// Keeps a second process from the folder for as long as the file lives.
-pub(crate) fn lock_folder(folder: &Path) -> Result<File, Error> {
-    lock_file(&folder.join("switchboard.lock"))
-}
+/// Keeps a second process from a folder, for as long as the locked file lives.
+pub(crate) const FOLDER_LOCK: &str = "switchboard.lock";
 
 pub(crate) fn lock_file(path: &Path) -> Result<File, Error> {
     let file = File::create(path).map_err(|e| Error::Unavailable(format!("{}: {e}", path.display())))?;

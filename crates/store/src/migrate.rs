@@ -22,12 +22,18 @@ pub const LATEST_SCHEMA: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 /// An arbitrary number that all our nodes agree on, for the lock under which they migrate.
 const ADVISORY_LOCK: i64 = 0x5357_4954_4348;
 
+/// Brings the schema up to date.
 pub(crate) fn run(conn: &mut Conn, world: &World) -> Result<(), Error> {
+    run_to(conn, world, LATEST_SCHEMA)
+}
+
+/// Brings the schema up to version `last`.
+pub(crate) fn run_to(conn: &mut Conn, world: &World, last: i64) -> Result<(), Error> {
     let postgres = matches!(conn, Conn::Postgres(_));
     if postgres {
         conn.query("SELECT CAST(pg_advisory_lock($1) AS TEXT)", args![ADVISORY_LOCK], &mut |_| Ok(()))?;
     }
-    let done = apply_missing(conn, world);
+    let done = apply_missing(conn, world, last);
     conn.rollback();
     if postgres && conn.is_alive() {
         conn.query("SELECT pg_advisory_unlock($1)", args![ADVISORY_LOCK], &mut |_| Ok(()))?;
@@ -35,13 +41,13 @@ pub(crate) fn run(conn: &mut Conn, world: &World) -> Result<(), Error> {
     done
 }
 
-fn apply_missing(conn: &mut Conn, world: &World) -> Result<(), Error> {
+fn apply_missing(conn: &mut Conn, world: &World, last: i64) -> Result<(), Error> {
     conn.script("CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)")?;
     let found = version(conn)?;
     if found > LATEST_SCHEMA {
         return Err(Error::NewerSchema { found, known: LATEST_SCHEMA });
     }
-    for (number, name, text) in MIGRATIONS.iter().filter(|(number, ..)| *number > found) {
+    for (number, name, text) in MIGRATIONS.iter().filter(|(number, ..)| (found + 1..=last).contains(number)) {
         conn.begin_write()?;
         conn.script(&dialect(conn, text))?;
         conn.exec(

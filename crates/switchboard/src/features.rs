@@ -77,6 +77,9 @@ fn telegram_config(
     sandbox: Option<&(String, Arc<dyn SandboxControl>)>,
 ) -> TelegramConfig {
     let seconds = std::time::Duration::from_secs;
+    let Config { telegram: set, .. } = config;
+    // Longer than a poll or a send with its margin (RULES 8.3) even when a third of it is over, which is when it is renewed.
+    let lease = (set.poll_seconds + set.request_seconds).max(2 * (set.request_seconds + 5));
     let mut telegram = TelegramConfig {
         api_url: config.telegram.api_url.trim_end_matches('/').to_owned(),
         sandbox_url: sandbox.map(|(url, _)| url.clone()),
@@ -84,6 +87,7 @@ fn telegram_config(
         webhook_base: Some(public_url.to_owned()),
         poll_timeout: seconds(config.telegram.poll_seconds),
         in_flight: config.telegram.in_flight,
+        lease: seconds(lease),
         ..TelegramConfig::default()
     };
     telegram.http.request_timeout = seconds(config.telegram.request_seconds);

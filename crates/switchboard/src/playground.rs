@@ -35,6 +35,12 @@ impl Playground {
         let listener =
             TcpListener::bind(listen).await.with_context(|| format!("the sandbox cannot listen on {listen}"))?;
         let address = listener.local_addr()?;
+        // Whoever reaches an open sandbox plays its people and reads its bots' tokens.
+        anyhow::ensure!(
+            config.sandbox.public || address.ip().is_loopback(),
+            "the sandbox would be open to everybody who reaches {address}; choose a loopback address such as \
+             127.0.0.1:8081, or set `sandbox.public` (--sandbox-public), which puts it behind a link"
+        );
         Ok(Self { sandbox, listener, address, public: config.sandbox.public })
     }
 
@@ -81,4 +87,27 @@ pub(crate) async fn run_alone(config: Config, listen: Option<String>) -> anyhow:
     let playground = Playground::open(&config, &listen).await?;
     println!("{}", playground.announcement()?);
     Ok(playground.sandbox.serve(playground.listener, crate::serve::asked_to_stop()).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn open(listen: &str, public: bool) -> anyhow::Result<String> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().display().to_string();
+        let flags = [("data".to_owned(), data), ("sandbox.public".to_owned(), public.to_string())];
+        let config = crate::config::load(None, |_| None, &flags)?;
+        Playground::open(&config, listen).await?.announcement().map_err(Into::into)
+    }
+
+    #[tokio::test]
+    async fn a_sandbox_that_other_machines_reach_is_behind_a_link() {
+        for listen in ["0.0.0.0:0", "[::]:0"] {
+            let refused = open(listen, false).await.expect_err(listen).to_string();
+            assert!(refused.contains("--sandbox-public"), "{refused}");
+        }
+        assert!(open("0.0.0.0:0", true).await.expect("it may").contains("/play?key="));
+        assert!(!open("127.0.0.1:0", false).await.expect("it may").contains("key="));
+    }
 }

@@ -57,6 +57,11 @@ impl TelegramConfig {
     pub(crate) fn send_margin(&self) -> Duration {
         self.http.request_timeout + Duration::from_secs(5)
     }
+
+    /// The lease's time: long enough that a send may start at any moment between two renewals.
+    pub(crate) fn lease_time(&self) -> Duration {
+        self.lease.max(self.send_margin() * 2)
+    }
 }
 
 /// A bot that a sandbox made.

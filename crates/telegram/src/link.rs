@@ -80,13 +80,14 @@ impl Link {
         let stored = bots::set_status(&self.hub, &self.telegram, self.workspace, self.bot, said.0, said.1).await;
         if let Err(error) = stored {
             tracing::warn!(bot = %self.bot, %error, "a bot's status could not be stored");
-            self.forget_said();
+            // Whatever is said next is not what is stored.
+            *self.said.lock().unwrap_or_else(PoisonError::into_inner) = (Status::Connecting, Some(String::new()));
         }
     }
 
-    /// Somebody else stored a status: the next word about it is stored whatever it is.
-    pub(crate) fn forget_said(&self) {
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = (Status::Connecting, None);
+    /// What the table says now; another node, or a person's check, may have stored it.
+    pub(crate) fn note_said(&self, row: &BotRow) {
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = (row.status, row.status_detail.clone());
     }
 
     /// Whether this process set the webhook: then its secret is ours as well.

@@ -73,6 +73,7 @@ async fn reconcile(hub: &Hub, telegram: &Telegram, all: &mut HashMap<BotId, Work
     for row in rows {
         let former = match all.remove(&row.id) {
             Some(work) if work.link.revision == row.revision => {
+                work.link.note_said(&row);
                 all.insert(row.id, work);
                 continue;
             }

@@ -29,7 +29,7 @@ impl Reply {
         self
     }
 
-    /// The same reply, if it is a well-formed problem with this status and code.
+    /// The same reply, if it is a well-formed problem with this status and code, whose detail is a sentence.
     ///
     /// # Panics
     /// When it is something else.
@@ -41,6 +41,9 @@ impl Reply {
         assert_eq!(reply.json["status"], status);
         assert_eq!(reply.json["request_id"], reply.header("x-request-id"));
         assert!(reply.json["title"].is_string() && reply.json["type"].is_string());
+        let detail = reply.json["detail"].as_str().unwrap_or_default();
+        let is_sentence = detail.ends_with('.') && !detail.starts_with(char::is_lowercase);
+        assert!(is_sentence, "{} answered with no sentence: {detail:?}", reply.asked);
         reply
     }
 

@@ -70,13 +70,13 @@ fn checked(query: &PageQuery) -> Result<HistoryQuery, Problem> {
         Problem::new(axum::http::StatusCode::BAD_REQUEST, "invalid_query", "Invalid query").detail(detail)
     };
     if !(1..=kit::page::MOST).contains(&limit) {
-        return Err(bad("limit must be 1 to 200."));
+        return Err(bad("Give a limit of 1 to 200."));
     }
     if places.iter().flatten().count() > 1 {
         return Err(bad("Give at most one of before, after and anchor."));
     }
     if places.iter().flatten().any(|seq| *seq < 0) {
-        return Err(bad("A place in a chat is not negative."));
+        return Err(bad("A place in a chat is not negative. Give a seq of 0 or more."));
     }
     Ok(HistoryQuery { before, after, anchor, limit })
 }

@@ -16,6 +16,7 @@ use crate::{
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Invite {
     /// His e-mail address; only somebody with this address can accept.
+    #[schema(min_length = 3, max_length = 254, pattern = "^[^@]+@[^@]+$")]
     email: String,
     /// What he becomes; nobody gives more than he has.
     role: Role,
@@ -63,7 +64,7 @@ fn create(
         return Err(role_too_high());
     }
     if members::has_email(tx, &invite.email)? {
-        return Err(Problem::conflict("already_member", "Somebody with this e-mail address is a member already."));
+        return Err(Problem::conflict("already_member", "Somebody with this e-mail address is a member already. Change his role instead."));
     }
     for earlier in invitations::pending_for(tx, &invite.email)? {
         invitations::revoke(tx, principal.actor(), earlier)?;

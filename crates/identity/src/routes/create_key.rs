@@ -19,8 +19,10 @@ const MOST_PER_MINUTE: u32 = 1_000_000;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct CreateKey {
     /// What it is for, 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// What it may do; nobody gives more than he has.
+    #[schema(min_items = 1)]
     scopes: Vec<Right>,
     /// When it ends; never when absent.
     expires_at: Option<Timestamp>,
@@ -60,10 +62,10 @@ fn check(principal: &Principal, input: &CreateKey, now: Timestamp) -> Result<New
     }
     if !principal.rights.covers(scopes) {
         return Err(Problem::new(StatusCode::FORBIDDEN, "scopes_too_high", "Not allowed")
-            .detail("A key can only be given rights that you have yourself."));
+            .detail("A key can only be given rights that you have yourself. Leave the others out."));
     }
     if input.expires_at.is_some_and(|end| end <= now) {
-        return Err(Problem::invalid_field("expires_at", "expires_in_the_past", "The key's end lies in the past."));
+        return Err(Problem::invalid_field("expires_at", "expires_in_the_past", "The key's end lies in the past. Choose a later one, or none."));
     }
     if input.rate_limit.is_some_and(|limit| !(1..=MOST_PER_MINUTE).contains(&limit)) {
         return Err(Problem::invalid_field(

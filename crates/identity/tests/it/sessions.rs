@@ -334,6 +334,23 @@ async fn a_name_changes_everywhere_at_once() {
 }
 
 #[tokio::test]
+async fn a_rename_with_an_idempotency_key_is_done_once_and_tells_every_workspace() {
+    let server = Server::start().await;
+    let ada = server.owner().await;
+    let second = server.second_workspace(&ada).await;
+    let rename = |name: &str| server.patch("/me", json!({ "name": name })).header("idempotency-key", "k1").by(&ada);
+    let first = rename("Countess").send().await.expect(200);
+    server.patch("/me", json!({ "name": "Ada" })).by(&second).send().await.expect(200);
+    assert_eq!(rename("Countess").send().await.expect(200).json, first.json, "the stored answer");
+    rename("Duchess").send().await.refused(409, "idempotency_conflict");
+    for person in [&ada, &second] {
+        let members = server.get("/members").by(person).send().await.expect(200);
+        assert_eq!(members.items()[0]["user"]["name"], "Ada", "neither repeat changed anything");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_restart_logs_nobody_out() {
     let server = Server::start().await;
     let ada = server.owner().await;

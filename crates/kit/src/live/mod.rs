@@ -45,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use events::{__path_events, events};
 use room::{Room, Seat};
 pub(crate) use tail::{expire, follow_other_nodes};
-pub(crate) use websocket::{__path_live, live};
+pub(crate) use websocket::{__path_live, LIVE, live};
 
 use crate::{Authenticator, Principal, cursor::Cursors};
 

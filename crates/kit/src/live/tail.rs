@@ -63,6 +63,8 @@ async fn catch_up(hub: &Hub, workspace: WorkspaceId, head: Seq) -> Result<(), st
         seen = last.seq;
         let events: Vec<_> = events.into_iter().map(Arc::new).collect();
         live.absorb(workspace, &events);
+        // Where the log was pruned meanwhile, the gap is for good.
+        live.note_absorbed(workspace, 0, seen);
     }
     Ok(())
 }

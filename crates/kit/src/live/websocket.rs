@@ -11,7 +11,7 @@ use axum::{
     response::Response,
 };
 use futures_util::{FutureExt as _, SinkExt as _};
-use model::ChatId;
+use model::{ChatId, Limit};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -20,6 +20,9 @@ use super::{
     signals::Kind,
 };
 use crate::{Caller, Hub, Problem, limits::Limits, route::Public};
+
+/// Its address. The token comes in the hello, not in a header, so requests are counted there.
+pub(crate) const LIVE: &str = "/api/v1/live";
 
 const HELLO: Duration = Duration::from_secs(5);
 /// A client that has answered none of so many pings in a row is gone.
@@ -30,6 +33,8 @@ const STALLED: Duration = Duration::from_secs(60);
 const READ_BUFFER: usize = 1024;
 const WRITE_BUFFER: usize = 4096;
 const LARGEST_MESSAGE: usize = 16 * 1024;
+/// Signals and tokens that one user sends per minute over all his streams; beyond that they are dropped. Ten busy tabs send 150.
+const HEARD: u32 = 600;
 
 /// Live stream over WebSocket.
 ///
@@ -76,7 +81,7 @@ fn check_origin(hub: &Hub, headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(StatusCode::FORBIDDEN, "origin_refused", "Origin refused")
-        .detail("Pages of this origin may not open a live stream here."))
+        .detail("Pages of this origin may not open a live stream here. Open the app at the server's own address."))
 }
 
 #[derive(Deserialize)]
@@ -94,7 +99,7 @@ struct Gone;
 async fn serve(mut socket: WebSocket, hub: Hub, address: IpAddr) {
     let opened = Box::pin(open(&mut socket, &hub, address)).await;
     let end = match opened {
-        Ok(Some(session)) => Box::pin(Stream { socket: &mut socket, session }.run()).await,
+        Ok(Some(session)) => Box::pin(Stream { socket: &mut socket, session, limits: hub.limits() }.run()).await,
         Ok(None) => Err(Gone),
         Err(end) => Ok(end),
     };
@@ -139,6 +144,7 @@ fn welcome(session: &Session) -> String {
 struct Stream<'s> {
     socket: &'s mut WebSocket,
     session: Session,
+    limits: &'s Limits,
 }
 
 impl Stream<'_> {
@@ -174,6 +180,7 @@ impl Stream<'_> {
         };
         match serde_json::from_str(&text) {
             Ok(FromClient::Ping) => self.send(vec![Message::Text(Utf8Bytes::from_static(r#"{"type":"pong"}"#))]).await,
+            Ok(FromClient::Token { .. } | FromClient::Signal { .. }) if self.is_too_loud() => Ok(None),
             Ok(FromClient::Token { token }) => Ok(self.session.renew(token).await.err()),
             Ok(FromClient::Signal { kind, chat_id, active }) => {
                 self.session.signal(kind, chat_id, active).await;
@@ -182,6 +189,12 @@ impl Stream<'_> {
             // A second hello, or what a newer client knows and we do not.
             Ok(FromClient::Hello { .. }) | Err(_) => Ok(None),
         }
+    }
+
+    /// Each of these costs a look-up, and a signal may wake every stream of the workspace.
+    fn is_too_loud(&self) -> bool {
+        let limit = Limit::per(HEARD, Duration::from_secs(60));
+        !self.limits.take("heard", self.session.principal.actor().id, limit).allowed
     }
 
     async fn tell(&mut self, out: Out) -> Result<Option<End>, Gone> {
@@ -240,7 +253,9 @@ async fn close(socket: &mut WebSocket, hub: &Hub, end: End) {
             while let Some(Ok(_)) = socket.recv().await {}
         }
     };
+    // In this order: what can be said at once is said even when the server is stopping already.
     tokio::select! {
+        biased;
         () = say => {}
         () = hub.world().clock().sleep(HELLO) => {}
         () = hub.shutdown().cancelled() => {}

@@ -52,10 +52,11 @@ pub(crate) fn complete(mut api: OpenApi, version: &str) -> OpenApi {
         components.schemas.insert(name.into_owned(), schema);
     }
     for (path, item) in &mut api.paths.paths {
-        let exempt = path.contains("/auth/") || path.ends_with("/setup");
+        let exempt = path.contains("/auth/");
         for (method, operation) in operations(item) {
             let writes = !matches!(method, HttpMethod::Get | HttpMethod::Head);
-            if writes && !exempt {
+            // An idempotency key belongs to a principal, so what anybody may call takes none.
+            if writes && !exempt && operation.security.is_some() {
                 operation.parameters.get_or_insert_default().push(idempotency_key());
             }
             operation.responses.responses.entry("default".to_owned()).or_insert_with(problem);

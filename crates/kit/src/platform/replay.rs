@@ -16,7 +16,8 @@ pub(crate) struct Replayed {
 /// Replay a dead letter
 ///
 /// Tries the event again, and then the later events of the same entity that wait behind it.
-#[utoipa::path(post, path = "/dead-letters/{id}/replay", tag = "system", responses((status = 200, body = Replayed)))]
+#[utoipa::path(post, path = "/dead-letters/{id}/replay", tag = "system", params(("id" = DeadLetterId, Path)),
+    responses((status = 200, body = Replayed)))]
 pub(crate) async fn replay(
     by: Allowed<SystemRead>,
     State(hub): State<Hub>,

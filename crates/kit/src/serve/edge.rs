@@ -24,7 +24,8 @@ use hyper::body::Incoming;
 use tower::{Layer, Service};
 
 use crate::{
-    HttpConfig, Hub, Problem, auth::bearer, extract::Card, limits::Rate, problem::whole_seconds, work::text_of,
+    HttpConfig, Hub, Problem, auth::bearer, extract::Card, limits::Rate, live::LIVE, problem::whole_seconds,
+    work::text_of,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,8 +35,6 @@ const CSP: &str = "default-src 'self'; img-src 'self' data: blob:; style-src 'se
 
 /// Route patterns that are answered without a handler.
 const NO_ROUTE: &str = "(none)";
-/// A WebSocket shows its token in the hello, not in a header; it is counted there.
-const LIVE: &str = "/api/v1/live";
 
 pub(super) struct Edge {
     hub: Hub,
@@ -99,7 +98,7 @@ impl Edge {
     fn admit(&self, request: &Request, card: &Card, api: bool) -> Result<(), Problem> {
         let counts = api && *request.method() != Method::OPTIONS && request.uri().path() != LIVE;
         if counts && bearer(request.headers()).is_none() {
-            card.charge(self.hub.limits().address(card.address()))?;
+            card.count_stranger(&self.hub)?;
         }
         Ok(())
     }
@@ -190,7 +189,7 @@ fn client_address(config: &HttpConfig, headers: &HeaderMap, peer: IpAddr) -> IpA
 /// 405 as a problem.
 pub(super) fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
-        .detail("This address exists, but not for this method.")
+        .detail("This address exists, but not for this method. Look at /api/v1/docs for what it takes.")
 }
 
 /// Compress JSON only: the web app's files are compressed when they are built, event streams must not wait for a block.

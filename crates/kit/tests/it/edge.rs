@@ -1,8 +1,12 @@
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use hyper::Method;
 use serde_json::json;
 use testkit::{expect_panic, logged};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::fixture::{notes, tokens};
 
@@ -133,4 +137,19 @@ async fn a_browser_of_another_origin_is_let_in_only_by_configuration_and_never_w
         .expect_problem(401, "unauthenticated");
     assert_eq!(refused.header("access-control-allow-origin"), "https://friend.test");
     open.finish().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
+    let hub = notes(&tokens()).start().await;
+    let mut socket = TcpStream::connect(hub.url().trim_start_matches("http://")).await.expect("connected");
+    let head = "POST /api/v1/notes HTTP/1.1\r\nhost: here\r\nauthorization: Bearer owner\r\n\
+                content-type: application/json\r\ncontent-length: 100\r\n\r\n{";
+    socket.write_all(head.as_bytes()).await.expect("written");
+    let mut answer = vec![0; 4096];
+    let read = hub.clock().run(Duration::from_secs(1), socket.read(&mut answer)).await.expect("an answer");
+    let answer = String::from_utf8_lossy(&answer[..read]);
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("body_timeout"), "{answer}");
+    drop(socket);
+    hub.finish().await;
 }

@@ -50,6 +50,18 @@ async fn requests_without_a_good_token_count_against_the_address_and_others_do_n
 }
 
 #[tokio::test]
+async fn a_token_that_nobody_checks_is_no_way_around_the_limit_of_an_address() {
+    let hub = notes(&tokens()).config(|config| config.rates.per_address = 2).start().await;
+    for token in ["guess", "owner"] {
+        hub.with_token(token).get("/api/v1/hello").await.expect(200);
+    }
+    hub.with_token("guess").get("/api/v1/hello").await.expect_problem(429, "rate_limited");
+    hub.stranger().get("/api/v1/hello").await.expect_problem(429, "rate_limited");
+    hub.with_token("owner").get("/api/v1/me").await.expect(200);
+    hub.finish().await;
+}
+
+#[tokio::test]
 async fn behind_a_trusted_proxy_each_client_has_his_own_rate() {
     let configured = notes(&tokens()).config(|config| {
         config.rates.per_address = 1;

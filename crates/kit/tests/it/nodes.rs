@@ -53,7 +53,8 @@ async fn revoking_on_one_node_closes_streams_on_the_other() {
     let tokens = tokens();
     let one = notes(&tokens).start().await;
     let Some(two) = one.another_node().await else { return one.finish().await };
-    let (mut operator, mut owner) = (two.with_token("operator").live(None).await, two.with_token("owner").live(None).await);
+    let (mut operator, mut owner) =
+        (two.with_token("operator").live(None).await, two.with_token("owner").live(None).await);
     tokens.remove("operator");
     append_event(&one, SYSTEM_WORKSPACE, || about("session.revoked", Some(session(2).uuid()))).await;
     assert_eq!(one.clock().run(Duration::from_millis(100), operator.closed()).await, 4001);
@@ -70,7 +71,8 @@ async fn an_idempotent_write_is_done_once_whichever_node_is_asked() {
     let Some(two) = one.another_node().await else { return one.finish().await };
     for round in 0..10 {
         let key = format!("k{round}");
-        let send = |hub: &testkit::TestHub| hub.with_token("owner").post("/api/v1/notes", json!({ "text": "once" })).key(&key);
+        let send =
+            |hub: &testkit::TestHub| hub.with_token("owner").post("/api/v1/notes", json!({ "text": "once" })).key(&key);
         let (a, b) = tokio::join!(send(&one), send(&two));
         assert_eq!(a.expect(201).json, b.expect(201).json);
     }

@@ -112,3 +112,21 @@ async fn event_streams_carry_signals_too() {
     assert!(event.id.is_none());
     hub.finish().await;
 }
+
+#[tokio::test]
+async fn who_signals_without_end_is_not_heard_until_he_is_quieter() {
+    let hub = notes(&tokens()).start().await;
+    let (mut owner, mut operator) =
+        (hub.with_token("owner").live(None).await, hub.with_token("operator").live(None).await);
+    for _ in 0..600 {
+        operator.signal("typing", CHAT, true).await;
+    }
+    operator.signal("viewing", CHAT, true).await;
+    operator.send(serde_json::json!({ "type": "ping" })).await;
+    operator.next_of("pong").await;
+    assert_eq!(next(&mut owner).await, expected("typing", CHAT, "operator 2", "tab", true));
+    hub.clock().advance(std::time::Duration::from_millis(200));
+    operator.signal("viewing", OTHER, true).await;
+    assert_eq!(next(&mut owner).await, expected("viewing", OTHER, "operator 2", "tab", true));
+    hub.finish().await;
+}

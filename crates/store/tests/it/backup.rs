@@ -321,7 +321,11 @@ async fn an_installation_moves_to_another_database_in_one_call() {
         for _ in 0..20 {
             place.write(workspace, reply).await;
         }
-        for (config, _folder, _postgres) in targets().await {
+        for (mut config, _folder, _postgres) in targets().await {
+            if config.url.is_some() {
+                // The server keeps its data folder when its records move to PostgreSQL.
+                config.folder.clone_from(&place.config.folder);
+            }
             let moved = backup::transfer(&place.db, &config).await.expect("it moves");
             assert_eq!(moved.events, 20);
             let db = Db::open(config, world(4).1).await.expect("it opens");
@@ -330,4 +334,39 @@ async fn an_installation_moves_to_another_database_in_one_call() {
         }
     })
     .await;
+}
+
+/// A backup as the first version of the schema made them, with one event.
+fn oldest_backup(path: &std::path::Path, workspace: WorkspaceId) {
+    let file = rusqlite::Connection::open(path).expect("a new file");
+    let steps = [
+        "CREATE TABLE schema_migrations (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL);
+         INSERT INTO schema_migrations VALUES (1, 'platform', 0);",
+        include_str!("../../../../migrations/0001_platform.sql"),
+    ];
+    steps.into_iter().try_for_each(|step| file.execute_batch(step)).expect("the first migration runs");
+    let id = workspace.as_bytes().to_vec();
+    file.execute("INSERT INTO counters VALUES (?1, 1, 0)", [&id]).expect("a counter");
+    let event = "INSERT INTO events (workspace_id, seq, at, kind, version, actor_kind, audience, body)
+        VALUES (?1, 1, 0, 'thing.done', 1, 'system', 'internal', '{}')";
+    file.execute(event, [&id]).expect("an event");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_backup_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("old.db");
+    let workspace: WorkspaceId = world(6).1.id();
+    oldest_backup(&path, workspace);
+    let summary = backup::verify(&path).expect("it is whole");
+    assert_eq!((summary.schema, summary.events, summary.messages, summary.created_at), (1, 1, 0, None));
+    for (config, _folder, _postgres) in targets().await {
+        backup::restore(&path, &config, &world(6).1, |check| check.is_none()).await.expect("it is restored");
+        let db = Db::open(config, world(6).1).await.expect("it opens");
+        let schema =
+            db.read(|tx| tx.one("SELECT MAX(version) FROM schema_migrations", args![], |row| row.get::<i64>(0))).await;
+        assert_eq!(schema, Ok(store::LATEST_SCHEMA));
+        assert_eq!(db.write(workspace, |tx| tx.append(fact("thing.done", None))).await, Ok(2));
+        db.close().await;
+    }
 }

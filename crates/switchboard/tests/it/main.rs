@@ -2,6 +2,7 @@
 
 mod cli;
 mod crash;
+mod documents;
 mod faults;
 mod openapi;
 mod path;

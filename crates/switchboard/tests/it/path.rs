@@ -156,7 +156,9 @@ async fn two_operators_see_the_same_and_one_hears_that_the_other_was_faster() {
 async fn after_a_kill_everything_goes_on_where_it_stopped() {
     let place = Place::new();
     let (_process, sandbox, bot) = sandbox_alone(&place).await;
-    let launch = place.serve().set("telegram.api_url", sandbox.0.base());
+    // On PostgreSQL the next process waits until the lease of the killed one has run out, which these make short.
+    let launch = place.serve().set("telegram.poll_seconds", "1").set("telegram.request_seconds", "1");
+    let launch = launch.set("telegram.api_url", sandbox.0.base());
     let product = launch.start().await;
     let owner = scene::set_up(&product).await;
     scene::connect(&owner, &bot).await;

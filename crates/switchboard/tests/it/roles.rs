@@ -123,9 +123,9 @@ fn public() -> Vec<Row> {
 fn people() -> Vec<Row> {
     vec![
         get("/me", "signed_in"),
-        patch("/me", "signed_in").by_key(403),
-        post("/auth/workspace", "signed_in").by_key(403),
-        post("/auth/password", "signed_in").by_key(403),
+        patch("/me", "signed_in"),
+        post("/auth/workspace", "signed_in"),
+        post("/auth/password", "signed_in"),
         get("/auth/sessions", "signed_in").by_key(403),
         delete("/auth/sessions/{id}", "signed_in").by_key(403),
         get("/members", "members.read"),
@@ -149,7 +149,7 @@ fn work() -> Vec<Row> {
         post("/bots", "bots.manage"),
         row(Method::POST, "/bots/sandbox", "bots.manage", 409).body(json!({ "name": "Shop" })),
         row(Method::PATCH, "/bots/{id}", "bots.manage", 422)
-            .body(json!({ "mode": 5 }))
+            .body(json!({ "mode": "by pigeon" }))
             .foreign(json!({ "purpose": "Mine now" })),
         delete("/bots/{id}", "bots.manage"),
         unknown("/bots/{id}/check", "bots.manage"),
@@ -349,6 +349,24 @@ async fn every_role_may_do_what_it_should_and_nothing_else() {
         check("a stranger", world.ask(&world.hub.stranger(), row).await, if free { row.granted } else { 401 });
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    world.hub.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_no_person() {
+    let world = World::new().await;
+    let workspace = world.members[0].1.know("/workspace/id");
+    let requests = [
+        world.key.patch("/api/v1/me", json!({ "name": "A machine" })),
+        world.key.post("/api/v1/auth/workspace", json!({ "workspace": workspace })),
+        world.key.post(
+            "/api/v1/auth/password",
+            json!({ "current": "correct horse battery staple", "new": "a longer password" }),
+        ),
+    ];
+    for request in requests {
+        let _ = request.await.expect(403);
+    }
     world.hub.finish().await;
 }
 

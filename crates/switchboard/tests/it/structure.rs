@@ -13,7 +13,7 @@ const FEATURES: &[&str] = &["desk", "identity", "telegram"];
 const LONGEST_FILE: usize = 500;
 const LONGEST_FUNCTION: usize = 80;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
 }
 
@@ -108,7 +108,7 @@ fn sources(folder: &Path, extension: &str, into: &mut Vec<PathBuf>) {
     }
 }
 
-fn rust_files() -> Vec<PathBuf> {
+pub(crate) fn rust_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     sources(&root().join("crates"), "rs", &mut files);
     sources(&root().join("bench"), "rs", &mut files);
@@ -116,7 +116,7 @@ fn rust_files() -> Vec<PathBuf> {
     files
 }
 
-fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 

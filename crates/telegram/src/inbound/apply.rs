@@ -1,6 +1,6 @@
 //! Applying updates: one command for all updates of one answer, in their order.
 //!
-//! Each update runs in a savepoint of its own inside that command. One that was seen before is skipped; one that is not
+//! Each of several updates runs in a savepoint of its own inside that command. One that was seen before is skipped; one that is not
 //! understood, or that fails for a reason that will not pass, is kept as it came and holds back no other. A reason that
 //! passes (queue full, disk full, database away) fails the whole command, and the caller tries it again: the offset, or
 //! the webhook's answer, waits for the commit.
@@ -56,14 +56,14 @@ async fn run(
         .write(workspace, move |tx| {
             let mut applied = Applied::default();
             for update in updates.iter() {
-                apply_one(tx, &chats, bot, update, &mut applied)?;
+                apply_one(tx, &chats, bot, update, updates.len() == 1, &mut applied)?;
             }
             Ok(applied)
         })
         .await
 }
 
-/// The command as a whole failed, which one update can only do by a panic: finds it and keeps it as it came.
+/// The command as a whole failed: by a panic, or by its only update. Finds the culprit and keeps it as it came.
 async fn one_by_one(
     hub: &Hub,
     chats: &Chats,
@@ -98,12 +98,24 @@ async fn keep(hub: &Hub, workspace: WorkspaceId, bot: BotId, update: Update, err
         .await
 }
 
-fn apply_one(tx: &mut Tx<'_>, chats: &Chats, bot: BotId, update: &Update, applied: &mut Applied) -> Result<(), Error> {
+fn apply_one(
+    tx: &mut Tx<'_>,
+    chats: &Chats,
+    bot: BotId,
+    update: &Update,
+    alone: bool,
+    applied: &mut Applied,
+) -> Result<(), Error> {
     if !updates::remember(tx, bot, update.id)? {
         applied.repeated += 1;
         return Ok(());
     }
-    let reason = match tx.attempt(|tx| effect(tx, chats, bot, &update.kind))? {
+    // Alone it needs no savepoint besides the command's own.
+    let outcome = match alone {
+        true => Ok(effect(tx, chats, bot, &update.kind)?),
+        false => tx.attempt(|tx| effect(tx, chats, bot, &update.kind))?,
+    };
+    let reason = match outcome {
         Ok(None) => {
             applied.fresh += 1;
             return Ok(());
@@ -114,6 +126,25 @@ fn apply_one(tx: &mut Tx<'_>, chats: &Chats, bot: BotId, update: &Update, applie
     };
     applied.raw += 1;
     updates::keep_raw(tx, bot, Some(update.id), &reason, &update.json)
+}
+
+/// Keeps what came instead of an update.
+///
+/// # Errors
+/// See [`Error`].
+pub(crate) async fn keep_strange(
+    hub: &Hub,
+    workspace: WorkspaceId,
+    bot: BotId,
+    text: String,
+) -> Result<Applied, Error> {
+    let text = text.replace('\0', "\u{fffd}");
+    hub.db()
+        .write(workspace, move |tx| {
+            updates::keep_raw(tx, bot, None, "no update that can be read", &text)?;
+            Ok(Applied { raw: 1, ..Applied::default() })
+        })
+        .await
 }
 
 /// Does what the update says; the reason when it is not (wholly) understood.

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use store::Error;
 
 use super::{
-    apply::apply,
+    apply::{apply, keep_strange},
     update::{Update, parse},
 };
 use crate::{
@@ -44,7 +44,7 @@ struct GetUpdates<'a> {
 /// What the database says; the caller starts it again.
 pub(crate) async fn run(link: &Link) -> Result<(), Error> {
     let name = format!("telegram:poll:{}", link.bot);
-    let ttl = link.telegram.config().lease;
+    let ttl = link.telegram.config().lease_time();
     let Some(mut held) = Held::wait(&link.hub, link.workspace, name, ttl, &link.stop).await? else { return Ok(()) };
     let ended =
         Poller { link, offset: None, heard: link.hub.world().clock().monotonic(), failures: 0 }.poll(&mut held).await;
@@ -67,49 +67,49 @@ impl Poller<'_> {
             if !held.keep().await? {
                 return Ok(());
             }
-            let asked = if webhook_may_be_set { self.remove_webhook().await } else { self.ask().await };
-            let outcome = match asked {
-                Some(Ok(updates)) => {
-                    webhook_may_be_set = false;
-                    self.take(updates).await;
-                    continue;
-                }
-                Some(Err(error)) => error,
-                None => break,
+            let done = if webhook_may_be_set { self.remove_webhook().await } else { self.ask().await };
+            let Err(error) = done else {
+                webhook_may_be_set = false;
+                continue;
             };
-            webhook_may_be_set |= matches!(&outcome, CallError::Refused(Refusal { code: 409, .. }));
-            if !self.pause(&outcome).await {
-                break;
-            }
+            webhook_may_be_set |= matches!(&error, CallError::Refused(Refusal { code: 409, .. }));
+            self.pause(&error).await;
         }
         Ok(())
     }
 
     /// Makes sure that no webhook is set, without dropping what waits.
-    async fn remove_webhook(&self) -> Option<Result<Vec<Update>, CallError>> {
+    async fn remove_webhook(&self) -> Result<(), CallError> {
         let remove = async {
             if self.link.api.webhook_info().await?.url.is_empty() {
-                return Ok(Vec::new());
+                return Ok(());
             }
             self.link.api.delete_webhook().await?;
             match self.link.api.webhook_info().await?.url.is_empty() {
-                true => Ok(Vec::new()),
+                true => Ok(()),
                 false => Err(CallError::Unclear("the webhook is still set after it was removed".to_owned())),
             }
         };
         tokio::select! {
-            () = self.link.stop.cancelled() => None,
-            removed = remove => Some(removed),
+            () = self.link.stop.cancelled() => return Ok(()),
+            removed = remove => removed?,
         }
+        if self.failures == 0 {
+            // The first poll may wait long for its answer; that Telegram lets the bot in is known now.
+            self.link.say(Status::Connected, None).await;
+        }
+        Ok(())
     }
 
-    /// One poll; `None` when the work has to end. An answer that is lost this way comes again.
-    async fn ask(&mut self) -> Option<Result<Vec<Update>, CallError>> {
+    /// One poll and what it brought. When the work has to end first, its answer is lost, and comes again.
+    async fn ask(&mut self) -> Result<(), CallError> {
         let now = self.link.hub.world().clock().monotonic();
         if now.saturating_sub(self.heard) > SILENCE {
             self.offset = None;
         }
-        let wait = self.link.telegram.config().poll_timeout;
+        // After a failure the first answer should come at once, to show that it is over.
+        let patience = self.link.telegram.config().poll_timeout.max(Duration::from_secs(1));
+        let wait = if self.failures == 0 { patience } else { Duration::ZERO };
         let parameters = GetUpdates {
             offset: self.offset,
             limit: BATCH,
@@ -117,58 +117,67 @@ impl Poller<'_> {
             allowed_updates: &ALLOWED_UPDATES,
         };
         let body = tokio::select! {
-            () = self.link.stop.cancelled() => return None,
-            body = self.link.api.call_raw("getUpdates", &parameters, Some(wait + GRACE)) => body,
+            () = self.link.stop.cancelled() => return Ok(()),
+            body = self.link.api.call_raw("getUpdates", &parameters, Some(wait + GRACE)) => body?,
         };
-        Some(body.and_then(|body| {
-            let raw: Vec<&RawValue> = api::read(&body)?;
-            Ok(raw.into_iter().filter_map(|raw| parse(raw.get())).collect())
-        }))
+        let (mut updates, mut strange) = (Vec::new(), Vec::new());
+        for raw in api::read::<Vec<&RawValue>>(&body)? {
+            match parse(raw.get()) {
+                Some(update) => updates.push(update),
+                None => strange.push(raw.get().to_owned()),
+            }
+        }
+        if updates.is_empty() && !strange.is_empty() {
+            return Err(CallError::Unclear("no update of the answer could be understood".to_owned()));
+        }
+        self.failures = 0;
+        self.link.say(Status::Connected, None).await;
+        self.take(updates, strange).await;
+        Ok(())
     }
 
     /// Commits updates, however long that takes, and only then moves the offset.
-    async fn take(&mut self, updates: Vec<Update>) {
-        self.failures = 0;
-        self.link.say(Status::Connected, None).await;
+    async fn take(&mut self, updates: Vec<Update>, strange: Vec<String>) {
         let Some(last) = updates.iter().map(|update| update.id).max() else { return };
         self.heard = self.link.hub.world().clock().monotonic();
         let updates: Arc<[Update]> = updates.into();
         let mut pause = Duration::from_millis(100);
-        loop {
-            let link = self.link;
-            match apply(&link.hub, link.telegram.chats(), link.workspace, link.bot, &updates).await {
-                Ok(applied) => {
-                    link.telegram.numbers().applied(applied);
-                    self.offset = Some(last + 1);
-                    return;
-                }
-                Err(error) => {
-                    tracing::warn!(bot = %link.bot, %error, "updates wait until they can be stored");
-                    if !link.rest(pause).await {
-                        return;
-                    }
-                    pause = (pause * 2).min(Duration::from_secs(5));
-                }
+        while let Err(error) = self.store(&updates, &strange).await {
+            tracing::warn!(bot = %self.link.bot, %error, "updates wait until they can be stored");
+            if !self.link.rest(pause).await {
+                return;
             }
+            pause = (pause * 2).min(Duration::from_secs(5));
         }
+        self.offset = Some(last.saturating_add(1));
     }
 
-    /// Says what is wrong and waits; false when the work has to end.
-    async fn pause(&mut self, error: &CallError) -> bool {
+    async fn store(&self, updates: &Arc<[Update]>, strange: &[String]) -> Result<(), Error> {
+        let link = self.link;
+        for text in strange {
+            link.telegram.numbers().applied(keep_strange(&link.hub, link.workspace, link.bot, text.clone()).await?);
+        }
+        let applied = apply(&link.hub, link.telegram.chats(), link.workspace, link.bot, updates).await?;
+        link.telegram.numbers().applied(applied);
+        Ok(())
+    }
+
+    /// Says what is wrong and waits.
+    async fn pause(&mut self, error: &CallError) {
         self.failures += 1;
         tracing::warn!(bot = %self.link.bot, %error, failures = self.failures, "polling failed");
         let doubled = Duration::from_secs(1 << self.failures.min(6)).min(Duration::from_secs(30));
-        let (status, pause) = match error {
+        let (detail, pause) = match error {
             _ if error.is_about_token() => (Some(token_refused(error)), Duration::from_secs(300)),
             CallError::Refused(Refusal { code: 409, .. }) => (Some(conflict()), doubled.max(Duration::from_secs(5))),
             CallError::Refused(Refusal { retry_after: Some(wait), .. }) => (None, *wait),
             _ => ((self.failures >= PATIENCE).then(|| unreachable(error)), doubled / 2),
         };
-        if let Some(detail) = status {
+        if let Some(detail) = detail {
             self.link.say(Status::Error, Some(&detail)).await;
         }
         let jitter = self.link.hub.world().unit() / 4.0;
-        self.link.rest(pause.mul_f64(1.0 - jitter)).await
+        self.link.rest(pause.mul_f64(1.0 - jitter)).await;
     }
 }
 

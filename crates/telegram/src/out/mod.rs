@@ -2,6 +2,7 @@
 
 pub(crate) mod budgets;
 pub(crate) mod commit;
+mod landing;
 pub(crate) mod lanes;
 pub(crate) mod post;
 pub(crate) mod sender;

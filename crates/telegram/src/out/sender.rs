@@ -15,18 +15,17 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use model::{DeliveryId, Timestamp};
-use net::{Admission, BreakerState};
-use store::{Delivery, Driver, Error, Outcome, outbox};
-use tokio::task::{Id, JoinError, JoinSet};
+use net::Admission;
+use store::{Delivery, Driver, Error, outbox};
+use tokio::task::{Id, JoinSet};
 
 use super::{
     lanes::{Hold, Item, Lanes, Next, Settled},
     post::{Payload, post},
-    verdict::{MOST_REFUSALS, Verdict, pause},
+    verdict::Verdict,
 };
 use crate::{
     feature::Telegram,
-    inbound::poll::token_refused,
     lease::Held,
     link::Link,
     model::Status,
@@ -42,8 +41,6 @@ const MOST_IN_MEMORY: usize = 50_000;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long it waits when the database refused something.
 const STUMBLE: Duration = Duration::from_millis(500);
-/// How long a bot whose token is refused is left alone.
-const LOCKED_OUT: Duration = Duration::from_secs(300);
 
 /// Sends until the link stops or loses its lease.
 ///
@@ -51,7 +48,7 @@ const LOCKED_OUT: Duration = Duration::from_secs(300);
 /// What the database says; the caller starts it again.
 pub(crate) async fn run(link: &Arc<Link>) -> Result<(), Error> {
     let name = format!("telegram:send:{}", link.bot);
-    let ttl = link.telegram.config().lease;
+    let ttl = link.telegram.config().lease_time();
     let Some(held) = Held::wait(&link.hub, link.workspace, name, ttl, &link.stop).await? else { return Ok(()) };
     let mut sender = Sender::new(Arc::clone(link), held);
     let ended = sender.work().await;
@@ -60,27 +57,27 @@ pub(crate) async fn run(link: &Arc<Link>) -> Result<(), Error> {
     ended
 }
 
-struct Sender {
-    link: Arc<Link>,
+pub(super) struct Sender {
+    pub(super) link: Arc<Link>,
     held: Held,
-    lanes: Lanes,
+    pub(super) lanes: Lanes,
     /// Position up to which the outbox was read.
     loaded: i64,
     /// There may be more behind it.
     behind: bool,
     requests: JoinSet<Verdict>,
     /// What each request carries.
-    flying: HashMap<Id, Claimed>,
+    pub(super) flying: HashMap<Id, Claimed>,
     /// Results that are not stored yet.
-    finished: Vec<Finished>,
+    pub(super) finished: Vec<Finished>,
     /// Holds that are not stored yet.
-    holds: Vec<Hold>,
-    /// The database refused something a moment ago.
+    pub(super) holds: Vec<Hold>,
+    /// The database refused something in this round.
     stuck: bool,
     /// The breaker let one request of ours through to see whether the host is back.
-    probing: bool,
+    pub(super) probing: bool,
     /// What to show about the bot.
-    complaint: Option<String>,
+    pub(super) complaint: Option<String>,
 }
 
 impl Sender {
@@ -102,23 +99,25 @@ impl Sender {
         }
     }
 
-    fn telegram(&self) -> &Telegram {
+    pub(super) fn telegram(&self) -> &Telegram {
         &self.link.telegram
     }
 
     /// The monotonic clock as the moments that [`Lanes`] knows.
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         moment(self.link.hub.world().clock().monotonic())
     }
 
     /// A moment of the wall clock on the monotonic one.
-    fn on_lanes(&self, wall: Timestamp) -> Timestamp {
+    pub(super) fn on_lanes(&self, wall: Timestamp) -> Timestamp {
         self.now() + wall.since(self.link.hub.world().now())
     }
 
     async fn work(&mut self) -> Result<(), Error> {
         self.take_over().await?;
         while !self.link.stop.is_cancelled() {
+            // After a failure the results go first and alone: they may be stored also when claims may not.
+            let results_first = std::mem::take(&mut self.stuck) && !self.finished.is_empty();
             match self.held.keep().await {
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
@@ -127,7 +126,7 @@ impl Sender {
             if let Err(error) = self.load().await {
                 self.stumble("its outbox could not be read", &error);
             }
-            let wake = self.advance().await;
+            let wake = self.advance(results_first).await;
             if let Some(detail) = self.complaint.take() {
                 self.link.say(Status::Error, Some(&detail)).await;
             }
@@ -193,9 +192,7 @@ impl Sender {
     }
 
     /// Stores results, claims what may leave, and starts it. Returns when to look again.
-    async fn advance(&mut self) -> Option<Timestamp> {
-        // After a failure the results go first and alone: they may be stored also when claims may not.
-        let results_first = self.stuck && !self.finished.is_empty();
+    async fn advance(&mut self, results_first: bool) -> Option<Timestamp> {
         let (items, wake) = if results_first { (Vec::new(), None) } else { self.pick() };
         if items.is_empty() && self.finished.is_empty() && self.holds.is_empty() {
             return wake;
@@ -228,7 +225,6 @@ impl Sender {
     }
 
     fn committed(&mut self, items: Vec<Item>, mut claimed: HashMap<DeliveryId, Delivery>) {
-        self.stuck = false;
         self.finished.clear();
         self.holds.clear();
         for item in items {
@@ -282,7 +278,7 @@ impl Sender {
         }
     }
 
-    fn settle(&mut self, item: Item, how: Settled) {
+    pub(super) fn settle(&mut self, item: Item, how: Settled) {
         let now = self.now();
         self.lanes.settle(item, how, now);
     }
@@ -331,93 +327,6 @@ impl Sender {
         while let Some(ended) = self.requests.try_join_next_with_id() {
             self.landed(ended);
         }
-    }
-
-    /// A request ended. One that panicked was perhaps sent.
-    fn landed(&mut self, ended: Result<(Id, Verdict), JoinError>) {
-        let (id, verdict) = match ended {
-            Ok(ended) => ended,
-            Err(error) => (error.id(), Verdict::Unclear("the request broke off inside the server".to_owned())),
-        };
-        if let Some(claimed) = self.flying.remove(&id) {
-            self.telegram().numbers().sent(&verdict);
-            self.report(&verdict);
-            self.decide(claimed, verdict);
-        }
-    }
-
-    /// Tells the breaker, and the bots that wait for it when it changed.
-    fn report(&mut self, verdict: &Verdict) {
-        self.probing = false;
-        let now = self.link.hub.world().clock().monotonic();
-        let mut breaker = self.link.telegram.breaker(self.link.server);
-        let was_closed = breaker.state() == BreakerState::Closed;
-        if verdict.host_is_well() {
-            breaker.success()
-        } else {
-            breaker.failure(now)
-        }
-        drop(breaker);
-        if !was_closed {
-            self.telegram().wake_all();
-        }
-    }
-
-    /// Decides what becomes of an item, in the lanes at once and in the outbox with the next commit.
-    fn decide(&mut self, mut claimed: Claimed, verdict: Verdict) {
-        let mut unreachable = None;
-        let outcome = match verdict {
-            Verdict::Sent { external_id } => Outcome::Sent { external_id },
-            Verdict::Unclear(error) => Outcome::Unknown { error },
-            Verdict::Refused { error, unreachable: true } => {
-                unreachable = Some(Arc::clone(&claimed.item.to));
-                Outcome::Failed { error }
-            }
-            Verdict::Refused { error, unreachable: false } => Outcome::Failed { error },
-            Verdict::Limited { retry_after, error } => {
-                let now = self.now();
-                let hold = self.lanes.hit(&claimed.item.to, retry_after, now);
-                self.telegram().numbers().held(hold.chat.is_none());
-                self.holds.push(hold);
-                self.again(retry_after, error)
-            }
-            Verdict::NotSent(error) => {
-                let wait = pause(claimed.item.tries, false, self.link.hub.world().unit());
-                self.again(wait, error)
-            }
-            Verdict::TokenRefused(error) => self.locked_out(error),
-            Verdict::HostInTrouble(error) => self.refused_for_now(&mut claimed.item, error),
-        };
-        claimed.item.tries += 1;
-        let how = match &outcome {
-            Outcome::Retry { at, .. } => Settled::Again(self.on_lanes(*at)),
-            _ => Settled::Done,
-        };
-        self.finished.push(Finished { id: claimed.item.id, message: claimed.message, outcome, unreachable });
-        self.settle(claimed.item, how);
-    }
-
-    fn again(&self, wait: Duration, error: String) -> Outcome {
-        Outcome::Retry { at: self.link.hub.world().now() + wait, error }
-    }
-
-    /// A 5xx. It counts against the item only while the host serves others; when the host is in trouble as a whole, its
-    /// breaker is open and the item just waits.
-    fn refused_for_now(&self, item: &mut Item, error: String) -> Outcome {
-        let host_is_well = self.telegram().breaker(self.link.server).state() == BreakerState::Closed;
-        item.refusals += u32::from(host_is_well);
-        if item.refusals >= MOST_REFUSALS {
-            return Outcome::Dead { error };
-        }
-        self.again(pause(item.tries, true, self.link.hub.world().unit()), error)
-    }
-
-    /// Telegram does not let the bot in: nothing is sent until somebody enters a new token, which makes a new sender.
-    fn locked_out(&mut self, error: String) -> Outcome {
-        let (hold, now) = (Hold { chat: None, lasts: LOCKED_OUT }, self.now());
-        self.lanes.hold(&hold, now);
-        self.complaint = Some(token_refused(&error));
-        self.again(LOCKED_OUT, error)
     }
 
     /// Waits for what is under way and stores how it ended.

@@ -26,13 +26,8 @@ pub(crate) async fn check_bot(
     let workspace = principal.workspace;
     let row = hub.db().read(move |tx| rows::get(tx, workspace, id)).await?.ok_or_else(Problem::not_found)?;
     let (me, status, detail) = ask(&hub, &telegram, &row).await;
-    let link = telegram.link(id);
     let command = move |tx: &mut store::Tx<'_>| bots::checked(tx, &telegram, id, me.as_ref(), status, detail.clone());
-    let answer = write.run(&hub, &principal, StatusCode::OK, &(), command).await;
-    if let Some(link) = link {
-        link.forget_said();
-    }
-    answer
+    write.run(&hub, &principal, StatusCode::OK, &(), command).await
 }
 
 async fn ask(hub: &Hub, telegram: &Telegram, row: &BotRow) -> (Option<Me>, Status, Option<String>) {

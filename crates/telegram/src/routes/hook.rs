@@ -16,12 +16,11 @@ use subtle::ConstantTimeEq;
 use crate::{
     feature::Telegram,
     inbound::{
-        apply::{Applied, apply},
+        apply::{Applied, apply, keep_strange},
         update::{Update, parse},
     },
     link::Link,
     model::Mode,
-    store::updates,
 };
 
 const SECRET: &str = "x-telegram-bot-api-secret-token";
@@ -47,7 +46,11 @@ pub(crate) async fn receive(
     }
     let applied = match std::str::from_utf8(&body).ok().and_then(parse) {
         Some(update) => take(&hub, &telegram, &link, update).await?,
-        None => keep(&hub, &link, &body).await?,
+        // The secret was right and the rest is no update: kept, so that it can be looked at.
+        None => {
+            let text = String::from_utf8_lossy(&body).into_owned();
+            keep_strange(&hub, link.workspace, link.bot, text).await.map_err(|error| not_now(&error))?
+        }
     };
     telegram.numbers().applied(applied);
     Ok(StatusCode::OK)
@@ -56,17 +59,6 @@ pub(crate) async fn receive(
 async fn take(hub: &Hub, telegram: &Telegram, link: &Link, update: Update) -> Result<Applied, Problem> {
     let updates: Arc<[Update]> = Arc::from([update]);
     apply(hub, telegram.chats(), link.workspace, link.bot, &updates).await.map_err(|error| not_now(&error))
-}
-
-/// The secret was right and the rest is no update: kept as it came, so that it can be looked at.
-async fn keep(hub: &Hub, link: &Link, body: &[u8]) -> Result<Applied, Problem> {
-    let (bot, text) = (link.bot, String::from_utf8_lossy(body).replace('\0', "\u{fffd}"));
-    let kept: Result<(), Error> = hub
-        .db()
-        .write(link.workspace, move |tx| updates::keep_raw(tx, bot, None, "no update that can be read", &text))
-        .await;
-    kept.map_err(|error| not_now(&error))?;
-    Ok(Applied { raw: 1, ..Applied::default() })
 }
 
 fn not_now(error: &Error) -> Problem {

@@ -1,5 +1,7 @@
 //! Deliveries on their ordinary way.
 
+use std::time::Duration;
+
 use serde_json::json;
 use testkit::eventually;
 
@@ -169,5 +171,34 @@ async fn a_wall_clock_that_jumps_stops_nothing() {
     }
     assert_eq!(world.received(&bot, &ann), ["answer 0", "answer 1", "answer 2"]);
     eventually(|| async { (world.messages(&ann).await.len() == 7).then_some(()) }).await;
+    // Jobs that the last jump made due are looked at when their runner wakes.
+    world.advance(4 * 3600);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn telegrams_limits_are_never_broken() {
+    let world = World::strict().await;
+    let bot = world.bot().await;
+    let mut customers = Vec::new();
+    for n in 0..12 {
+        customers.push(world.customer(&bot, &format!("Person {n}")).await);
+    }
+    for round in 0..6 {
+        for customer in &customers {
+            world.reply(customer, &format!("part {round}")).await;
+        }
+    }
+    eventually(|| async {
+        world.hub.clock().advance(Duration::from_millis(50));
+        let sent = world.sandbox().journal_page(0, Some("sendMessage"), 10_000).calls.len();
+        (sent >= 72).then_some(())
+    })
+    .await;
+    assert_eq!(world.sandbox().breaches(), 0);
+    for customer in &customers {
+        let texts: Vec<String> = (0..6).map(|round| format!("part {round}")).collect();
+        eventually(|| async { (world.received(&bot, customer) == texts).then_some(()) }).await;
+    }
     world.finish().await;
 }

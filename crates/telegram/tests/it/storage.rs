@@ -29,13 +29,14 @@ async fn on_a_full_disk_polled_updates_wait_with_telegram_and_arrive_later() {
     let ann = world.customer(&bot, "Ann").await;
     full.store(true, Ordering::SeqCst);
     world.advance(2);
-    world.sandbox().say(bot.made.id, ann.person.id, "while it is full").expect("said");
+    let said = world.sandbox().say(bot.made.id, ann.person.id, "while it is full").expect("said");
     let handed_out = || {
         let polls = world.sandbox().journal_page(0, Some("getUpdates"), 10_000).calls;
-        polls.last().is_some_and(|call| !call.updates.is_empty())
+        polls.iter().any(|call| call.updates.contains(&said.update_id.expect("the bot is told")))
     };
     until(handed_out).await;
-    assert_eq!(world.sandbox().pending_updates(bot.made.id).expect("known"), 1, "it is not confirmed");
+    assert_eq!(world.messages(&ann).await.len(), 1);
+    assert!(world.sandbox().pending_updates(bot.made.id).expect("known") > 0, "it is not confirmed");
     full.store(false, Ordering::SeqCst);
     eventually(|| async {
         world.advance(2);

@@ -1,16 +1,20 @@
 //! A server with the feature and the Desk, a sandbox as its Telegram, and a few people with fixed tokens.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use chats::{CaseKeeper, Chat, Chats, Contact, Message};
 use kit::{AuthError, Authenticator, BoxFuture, Principal, Who};
-use model::{BotId, ConversationId, Id, Role, Secret, UserId, WorkspaceId};
+use model::{BotId, Clock as _, ConversationId, Id, Role, Secret, UserId, WorkspaceId};
 use net::Settings;
 use sandbox::{BotInfo, Call, Person, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 use store::{DbConfig, Tx};
 use telegram::{SandboxBot, SandboxControl, Telegram, TelegramConfig};
-use testkit::{Actor, Plan, TestHub, eventually};
+use testkit::{Actor, ManualClock, Plan, TestHub, eventually};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use uuid::Uuid;
 
@@ -90,7 +94,11 @@ pub(crate) struct FakeTelegram {
 
 impl FakeTelegram {
     pub(crate) async fn start(address: &str) -> Self {
-        let sandbox = Sandbox::new(SandboxConfig::default()).expect("in memory");
+        Self::start_with(address, SandboxConfig::default()).await
+    }
+
+    async fn start_with(address: &str, config: SandboxConfig) -> Self {
+        let sandbox = Sandbox::new(config).expect("in memory");
         // The port of a server that has just stopped may not be free at once.
         let listener = eventually(|| async { TcpListener::bind(address).await.ok() }).await;
         let address = listener.local_addr().expect("bound");
@@ -130,7 +138,28 @@ impl World {
         configure: impl Fn(&mut TelegramConfig) + Send + Sync + 'static,
         store: impl Fn(&mut DbConfig) + Send + Sync + 'static,
     ) -> Self {
-        let telegram = FakeTelegram::start("127.0.0.1:0").await;
+        Self::against(FakeTelegram::start("127.0.0.1:0").await, configure, store).await
+    }
+
+    /// Against a Telegram that enforces its limits by the clock of the test.
+    pub(crate) async fn strict() -> Self {
+        let clock = Arc::new(OnceLock::<ManualClock>::new());
+        let read = Arc::clone(&clock);
+        let config = SandboxConfig {
+            enforce_limits: true,
+            clock: Arc::new(move || read.get().map_or(0, |clock| clock.now().micros())),
+            ..SandboxConfig::default()
+        };
+        let world = Self::against(FakeTelegram::start_with("127.0.0.1:0", config).await, |_| {}, |_| {}).await;
+        assert!(clock.set(world.hub.clock().clone()).is_ok(), "it is set once");
+        world
+    }
+
+    async fn against(
+        telegram: FakeTelegram,
+        configure: impl Fn(&mut TelegramConfig) + Send + Sync + 'static,
+        store: impl Fn(&mut DbConfig) + Send + Sync + 'static,
+    ) -> Self {
         let (url, sandbox) = (telegram.url(), telegram.sandbox.clone());
         let configure: Configure = Arc::new(configure);
         let hub = TestHub::builder().store(store).features(move |parts| {

@@ -33,7 +33,7 @@ export const auth = {
   reset: (token: string, password: string) =>
     unwrap(http.POST('/api/v1/auth/reset', { body: { token, password } })),
   sessions: () => unwrap(http.GET('/api/v1/auth/sessions')),
-  endSession: (id: string) => unwrap(http.DELETE('/api/v1/auth/sessions/{id}', { params: byId(id) })),
+  endSession: (id: string) => unwrap(http.DELETE('/api/v1/auth/sessions/{id}', { params: { path: { id } } })),
 };
 
 export const me = {

@@ -4,3013 +4,3028 @@
  */
 
 export interface paths {
-    "/api/v1/audit": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Audit log
-         * @description Administrative acts in the workspace, newest first.
-         */
-        get: operations["audit"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+  '/api/v1/audit': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/auth/login": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Signs a person in. */
-        post: operations["login"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /**
+     * Audit log
+     * @description Administrative acts in the workspace, newest first.
+     */
+    get: operations['audit'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/auth/login': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/auth/logout": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Ends the session of the cookie. Without one there is nothing to end, which is no error. */
-        post: operations["logout"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /** Signs a person in. */
+    post: operations['login'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/auth/logout': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/auth/password": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Changes the person's password and ends his other sessions. */
-        post: operations["change_password"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /** Ends the session of the cookie. Without one there is nothing to end, which is no error. */
+    post: operations['logout'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/auth/password': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/auth/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Gives a new access token for the refresh token in the cookie, and the refresh token's successor. */
-        post: operations["refresh_session"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /** Changes the person's password and ends his other sessions. */
+    post: operations['change_password'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/auth/refresh': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/auth/reset": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Sets a new password by the one-time link that whoever runs the server has issued, and ends all sessions. */
-        post: operations["reset_password"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /** Gives a new access token for the refresh token in the cookie, and the refresh token's successor. */
+    post: operations['refresh_session'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/auth/reset': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/auth/sessions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the sessions of the person who asks. */
-        get: operations["list_sessions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /** Sets a new password by the one-time link that whoever runs the server has issued, and ends all sessions. */
+    post: operations['reset_password'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/auth/sessions': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/auth/sessions/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Ends a session of the person who asks: its tokens are refused from the next request on, its live streams close. */
-        delete: operations["revoke_session"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /** Lists the sessions of the person who asks. */
+    get: operations['list_sessions'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/auth/sessions/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/auth/workspace": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Gives an access token for another workspace of the same person; the session leads there from now on. */
-        post: operations["switch_workspace"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    post?: never;
+    /** Ends a session of the person who asks: its tokens are refused from the next request on, its live streams close. */
+    delete: operations['revoke_session'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/auth/workspace': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/bots": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List the connected bots */
-        get: operations["list_bots"];
-        put?: never;
-        /**
-         * Connect a bot
-         * @description Telegram is asked whose token it is. Problems: 422 `bot_token_refused`, 409 `bot_already_connected`, 503
-         *     `telegram_unreachable`.
-         */
-        post: operations["connect_bot"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /** Gives an access token for another workspace of the same person; the session leads there from now on. */
+    post: operations['switch_workspace'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/bots': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/bots/sandbox": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Make a bot in the sandbox and connect it
-         * @description For trying everything without a Telegram account. Problem: 409 `sandbox_off`.
-         */
-        post: operations["connect_sandbox_bot"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /** List the connected bots */
+    get: operations['list_bots'];
+    put?: never;
+    /**
+     * Connect a bot
+     * @description Telegram is asked whose token it is. Problems: 422 `bot_token_refused`, 409 `bot_already_connected`, 503
+     *     `telegram_unreachable`.
+     */
+    post: operations['connect_bot'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/bots/sandbox': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/bots/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Read a bot */
-        get: operations["get_bot"];
-        put?: never;
-        post?: never;
-        /**
-         * Remove a bot
-         * @description Its conversations stay; what still waits to be sent is ended. Connecting it again goes on where it stopped.
-         */
-        delete: operations["remove_bot"];
-        options?: never;
-        head?: never;
-        /**
-         * Change a bot
-         * @description Problems: as when connecting, and 422 `bot_token_of_another_bot`.
-         */
-        patch: operations["update_bot"];
-        trace?: never;
+    get?: never;
+    put?: never;
+    /**
+     * Make a bot in the sandbox and connect it
+     * @description For trying everything without a Telegram account. Problem: 409 `sandbox_off`.
+     */
+    post: operations['connect_sandbox_bot'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/bots/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/bots/{id}/check": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Check a bot
-         * @description Asks Telegram for the bot now and answers how its connection stands.
-         */
-        post: operations["check_bot"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /** Read a bot */
+    get: operations['get_bot'];
+    put?: never;
+    post?: never;
+    /**
+     * Remove a bot
+     * @description Its conversations stay; what still waits to be sent is ended. Connecting it again goes on where it stopped.
+     */
+    delete: operations['remove_bot'];
+    options?: never;
+    head?: never;
+    /**
+     * Change a bot
+     * @description Problems: as when connecting, and 422 `bot_token_of_another_bot`.
+     */
+    patch: operations['update_bot'];
+    trace?: never;
+  };
+  '/api/v1/bots/{id}/check': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/conversations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List conversations
-         * @description The latest activity first.
-         */
-        get: operations["list_conversations"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /**
+     * Check a bot
+     * @description Asks Telegram for the bot now and answers how its connection stands.
+     */
+    post: operations['check_bot'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/conversations': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/conversations/counts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Count conversations */
-        get: operations["count_conversations"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /**
+     * List conversations
+     * @description The latest activity first.
+     */
+    get: operations['list_conversations'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/conversations/counts': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/conversations/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Read a conversation */
-        get: operations["get_conversation"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /** Resolve or reopen a conversation */
-        patch: operations["update_conversation"];
-        trace?: never;
+    /** Count conversations */
+    get: operations['count_conversations'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/conversations/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/conversations/{id}/messages": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read messages
-         * @description The newest page without parameters; at most one of `before`, `after` and `anchor`.
-         */
-        get: operations["list_messages"];
-        put?: never;
-        /**
-         * Send a message
-         * @description A reply goes to the contact, a note stays inside.
-         */
-        post: operations["send_message"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /** Read a conversation */
+    get: operations['get_conversation'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /** Resolve or reopen a conversation */
+    patch: operations['update_conversation'];
+    trace?: never;
+  };
+  '/api/v1/conversations/{id}/messages': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/conversations/{id}/read": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Mark a conversation as read
-         * @description Marks only move forward; two tabs converge. API keys have no marks and get 403.
-         */
-        post: operations["mark_read"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /**
+     * Read messages
+     * @description The newest page without parameters; at most one of `before`, `after` and `anchor`.
+     */
+    get: operations['list_messages'];
+    put?: never;
+    /**
+     * Send a message
+     * @description A reply goes to the contact, a note stays inside.
+     */
+    post: operations['send_message'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/conversations/{id}/read': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/dead-letters": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Dead letters
-         * @description Events that a subscriber could not apply, newest first.
-         */
-        get: operations["dead_letters"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /**
+     * Mark a conversation as read
+     * @description Marks only move forward; two tabs converge. API keys have no marks and get 403.
+     */
+    post: operations['mark_read'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/dead-letters': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/dead-letters/{id}/replay": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Replay a dead letter
-         * @description Tries the event again, and then the later events of the same entity that wait behind it.
-         */
-        post: operations["replay"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /**
+     * Dead letters
+     * @description Events that a subscriber could not apply, newest first.
+     */
+    get: operations['dead_letters'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/dead-letters/{id}/replay': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/deliveries": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List deliveries
-         * @description Everything that left, leaves or failed to leave, newest first.
-         */
-        get: operations["list_deliveries"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /**
+     * Replay a dead letter
+     * @description Tries the event again, and then the later events of the same entity that wait behind it.
+     */
+    post: operations['replay'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/deliveries': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/deliveries/{id}/discard": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Discard a delivery
-         * @description For one that still waits; it becomes `dead`. Problem: 409 `delivery_not_waiting`.
-         */
-        post: operations["discard_delivery"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /**
+     * List deliveries
+     * @description Everything that left, leaves or failed to leave, newest first.
+     */
+    get: operations['list_deliveries'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/deliveries/{id}/discard': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/deliveries/{id}/retry": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Send a delivery again
-         * @description For `failed`, `dead` and `unknown` ones; for an `unknown` one the person accepts that it may arrive twice. Problem: 409
-         *     `delivery_not_retryable`.
-         */
-        post: operations["retry_delivery"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /**
+     * Discard a delivery
+     * @description For one that still waits; it becomes `dead`. Problem: 409 `delivery_not_waiting`.
+     */
+    post: operations['discard_delivery'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/deliveries/{id}/retry': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live stream over server-sent events or long poll.
-         * @description With `Accept: text/event-stream` a stream whose data are the same frames as those of the WebSocket; otherwise
-         *     `{items: [{cursor, event}], cursor, caught_up, reset}`, at once or after up to `wait` seconds.
-         */
-        get: operations["events"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /**
+     * Send a delivery again
+     * @description For `failed`, `dead` and `unknown` ones; for an `unknown` one the person accepts that it may arrive twice. Problem: 409
+     *     `delivery_not_retryable`.
+     */
+    post: operations['retry_delivery'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/events': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/invitations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the invitations of the workspace, the newest first. */
-        get: operations["list_invitations"];
-        put?: never;
-        /** Invites somebody for 7 days. An earlier invitation of the same address, if it is still pending, is revoked by it. */
-        post: operations["create_invitation"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /**
+     * Live stream over server-sent events or long poll.
+     * @description With `Accept: text/event-stream` a stream whose data are the same frames as those of the WebSocket; otherwise
+     *     `{items: [{cursor, event}], cursor, caught_up, reset}`, at once or after up to `wait` seconds.
+     */
+    get: operations['events'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/invitations': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/invitations/accept": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Accepts an invitation and signs the person in. Somebody who has an account proves it with its password.
-         * @description Two transactions, because they are of two workspaces: the account, then the membership together with the end of the
-         *     invitation. A crash between them leaves an account without a workspace, and the invitation can still be accepted with the
-         *     password just chosen.
-         */
-        post: operations["accept_invitation"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /** Lists the invitations of the workspace, the newest first. */
+    get: operations['list_invitations'];
+    put?: never;
+    /** Invites somebody for 7 days. An earlier invitation of the same address, if it is still pending, is revoked by it. */
+    post: operations['create_invitation'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/invitations/accept': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/invitations/preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Shows the holder of an invitation's token what it is to. */
-        post: operations["preview_invitation"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /**
+     * Accepts an invitation and signs the person in. Somebody who has an account proves it with its password.
+     * @description Two transactions, because they are of two workspaces: the account, then the membership together with the end of the
+     *     invitation. A crash between them leaves an account without a workspace, and the invitation can still be accepted with the
+     *     password just chosen.
+     */
+    post: operations['accept_invitation'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/invitations/preview': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/invitations/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Takes an invitation back. One that is over already stays as it is. */
-        delete: operations["revoke_invitation"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    /** Shows the holder of an invitation's token what it is to. */
+    post: operations['preview_invitation'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/invitations/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the API keys of the workspace, the newest first. */
-        get: operations["list_keys"];
-        put?: never;
-        /** Makes an API key. */
-        post: operations["create_key"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    post?: never;
+    /** Takes an invitation back. One that is over already stays as it is. */
+    delete: operations['revoke_invitation'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/keys': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/keys/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Revokes an API key: refused from the next request on, its live streams close. A revoked one stays as it is. */
-        delete: operations["revoke_key"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /** Lists the API keys of the workspace, the newest first. */
+    get: operations['list_keys'];
+    put?: never;
+    /** Makes an API key. */
+    post: operations['create_key'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/keys/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/live": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live stream over WebSocket.
-         * @description The client sends `hello` within 5 s: `{"type":"hello","token","cursor"?,"tab"?}`. See the chapter on the live stream.
-         */
-        get: operations["live"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    post?: never;
+    /** Revokes an API key: refused from the next request on, its live streams close. A revoked one stays as it is. */
+    delete: operations['revoke_key'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/live': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Tells who is asking and what he may do. */
-        get: operations["get_me"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /** Changes the name under which others see the person. */
-        patch: operations["update_me"];
-        trace?: never;
+    /**
+     * Live stream over WebSocket.
+     * @description The client sends `hello` within 5 s: `{"type":"hello","token","cursor"?,"tab"?}`. See the chapter on the live stream.
+     */
+    get: operations['live'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/me': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/members": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Lists the members of the workspace in the order in which they joined. */
-        get: operations["list_members"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    /** Tells who is asking and what he may do. */
+    get: operations['get_me'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    /** Changes the name under which others see the person. */
+    patch: operations['update_me'];
+    trace?: never;
+  };
+  '/api/v1/members': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/members/{user_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /** Ends a membership. The person keeps his account, and his other workspaces. */
-        delete: operations["remove_member"];
-        options?: never;
-        head?: never;
-        /** Gives a member another role. His access tokens end and his live streams close, so that it takes effect at once. */
-        patch: operations["change_role"];
-        trace?: never;
+    /** Lists the members of the workspace in the order in which they joined. */
+    get: operations['list_members'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/members/{user_id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    "/api/v1/setup": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Tells whether setup is needed. */
-        get: operations["get_setup"];
-        put?: never;
-        /** Sets the installation up: makes the first workspace and its owner, and signs him in. */
-        post: operations["set_up"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
+    get?: never;
+    put?: never;
+    post?: never;
+    /** Ends a membership. The person keeps his account, and his other workspaces. */
+    delete: operations['remove_member'];
+    options?: never;
+    head?: never;
+    /** Gives a member another role. His access tokens end and his live streams close, so that it takes effect at once. */
+    patch: operations['change_role'];
+    trace?: never;
+  };
+  '/api/v1/setup': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
+    /** Tells whether setup is needed. */
+    get: operations['get_setup'];
+    put?: never;
+    /** Sets the installation up: makes the first workspace and its owner, and signs him in. */
+    post: operations['set_up'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
 }
 export type webhooks = Record<string, never>;
 export interface components {
-    schemas: {
-        /** @description Who accepts. */
-        AcceptInvitation: {
-            /** @description The name of somebody who has no account yet. */
-            name?: string | null;
-            /** @description The account's password; for a new account the one it shall have, 10 to 200 characters. */
-            password: components["schemas"]["Secret"];
-            /** @description What stands behind the `#` of the link. */
-            token: components["schemas"]["Secret"];
-        };
-        /**
-         * @description Who did it.
-         * @enum {string}
-         */
-        ActorKind: "member" | "contact" | "key" | "bot" | "system";
-        /**
-         * @description Which Bot API server a bot lives on.
-         * @enum {string}
-         */
-        Api: "telegram" | "sandbox";
-        /** @description An API key without its secret. */
-        ApiKey: {
-            /** @description When it was made. */
-            created_at: components["schemas"]["Timestamp"];
-            expires_at?: components["schemas"]["Timestamp"] | null;
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            last_used_at?: components["schemas"]["Timestamp"] | null;
-            /** @description What it is for, in its maker's words. */
-            name: string;
-            /** @description How its secret begins. */
-            prefix: string;
-            /**
-             * Format: int32
-             * @description Requests per minute, where it sets its own.
-             */
-            rate_limit?: number | null;
-            revoked_at?: components["schemas"]["Timestamp"] | null;
-            /** @description What it may do. */
-            scopes: components["schemas"]["Right"][];
-        };
-        /** @description A member who takes care. */
-        Assignee: {
-            /**
-             * Format: uuid
-             * @description The member's user id.
-             */
-            id: string;
-            /** @description The member's name. */
-            name: string;
-        };
-        /** @description Who did it. */
-        AuditActor: {
-            /**
-             * Format: uuid
-             * @description Its id; absent for the system.
-             */
-            id?: string | null;
-            /** @description Member, key or system. */
-            kind: components["schemas"]["ActorKind"];
-            /** @description The name at that time. */
-            name: string;
-        };
-        /** @description An entry as the API shows it. */
-        AuditEntry: {
-            /** @description What, such as `member.role_changed`. */
-            action: string;
-            /** @description Who. */
-            actor: components["schemas"]["AuditActor"];
-            /** @description From which address. */
-            address?: string | null;
-            /** @description When. */
-            at: components["schemas"]["Timestamp"];
-            /** @description More about it. */
-            detail: Record<string, never>;
-            /** @description Its id; ids are the order of the log. */
-            id: components["schemas"]["Id"];
-            target?: components["schemas"]["Target"] | null;
-        };
-        /** @description Who wrote a message, with the name of that moment. */
-        Author: {
-            /**
-             * Format: uuid
-             * @description The author's id; absent for the system.
-             */
-            id?: string | null;
-            /** @description What sort. */
-            kind: components["schemas"]["AuthorKind"];
-            /** @description The name to show. */
-            name: string;
-        };
-        /**
-         * @description What sort of author.
-         * @enum {string}
-         */
-        AuthorKind: "member" | "contact" | "bot" | "source" | "system";
-        /** @description A connected bot as clients see it. Its token never leaves the server. */
-        Bot: {
-            /** @description Which Bot API server it lives on. */
-            api: components["schemas"]["Api"];
-            checked_at?: components["schemas"]["Timestamp"] | null;
-            /** @description When it was connected first. */
-            created_at: components["schemas"]["Timestamp"];
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            /** @description How updates come in. */
-            mode: components["schemas"]["Mode"];
-            /** @description The name that people see. */
-            name: string;
-            /** @description For a sandbox bot: the page on which one plays a customer. */
-            play_url?: string | null;
-            /** @description What it is for, in the workspace's own words. */
-            purpose?: string | null;
-            /** @description How the connection stands. */
-            status: components["schemas"]["BotStatus"];
-            /** @description What is wrong, as a sentence. */
-            status_detail?: string | null;
-            /** @description Telegram's id of it. */
-            telegram_id: string;
-            /** @description The handle without `@`. */
-            username: string;
-        };
-        /**
-         * @description How the connection stands.
-         * @enum {string}
-         */
-        BotStatus: "connecting" | "connected" | "error" | "stopped";
-        /** @description A conversation, the same for everyone who may see it: what events carry. */
-        Case: {
-            assignee?: components["schemas"]["Assignee"] | null;
-            /** @description The bot that the contact writes to. */
-            bot_id: components["schemas"]["Id"];
-            /** @description The chat it is about. */
-            chat_id: components["schemas"]["Id"];
-            /** @description The person outside. */
-            contact: components["schemas"]["Contact"];
-            /** @description When it was opened first. */
-            created_at: components["schemas"]["Timestamp"];
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            /**
-             * Format: int64
-             * @description Messages of contacts in the chat so far.
-             */
-            inbound_total: number;
-            /** @description When something happened last. */
-            last_activity_at: components["schemas"]["Timestamp"];
-            last_message?: components["schemas"]["LastMessage"] | null;
-            /** @description The `seq` of the chat's last message. */
-            last_seq: components["schemas"]["i64"];
-            /** @description Where it stands. */
-            status: components["schemas"]["ConversationStatus"];
-        };
-        /** @description The old and the new. */
-        ChangePassword: {
-            /** @description The password as it is. */
-            current: components["schemas"]["Secret"];
-            /** @description The password as it shall be, 10 to 200 characters. */
-            new: components["schemas"]["Secret"];
-        };
-        /** @description What a member shall be. */
-        ChangeRole: {
-            /** @description His new role; nobody gives more than he has. */
-            role: components["schemas"]["Role"];
-        };
-        /**
-         * @description By which way a delivery leaves.
-         * @enum {string}
-         */
-        Channel: "telegram";
-        /** @description A bot to connect. */
-        ConnectBot: {
-            /** @description Which Bot API server it lives on. */
-            api?: components["schemas"]["Api"];
-            /** @description How updates come in. */
-            mode?: components["schemas"]["Mode"];
-            /** @description What the bot is for. */
-            purpose?: string | null;
-            /** @description What BotFather shows. It is stored sealed and never shown again. */
-            token: string;
-        };
-        /** @description An outside person. */
-        Contact: {
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            /** @description IETF language tag of the person's app. */
-            language?: string | null;
-            /** @description First and last name as the person chose them. */
-            name: string;
-            /** @description The person blocked the bot: nothing can be delivered. */
-            unreachable: boolean;
-            /** @description The handle without `@`. */
-            username?: string | null;
-        };
-        /** @description A conversation as one person sees it. */
-        Conversation: components["schemas"]["Case"] & {
-            /**
-             * Format: int64
-             * @description Messages of the contact that this person has not read.
-             */
-            unread: number;
-        };
-        /**
-         * @description Where a conversation stands.
-         * @enum {string}
-         */
-        ConversationStatus: "open" | "pending" | "snoozed" | "resolved";
-        /** @description How many conversations there are in each status. */
-        Counts: {
-            /** @description The place in the stream up to which the counts are right. */
-            live_cursor: string;
-            /** Format: int64 */
-            open: number;
-            /** Format: int64 */
-            pending: number;
-            /** Format: int64 */
-            resolved: number;
-            /** Format: int64 */
-            snoozed: number;
-        };
-        /** @description The key that is wanted. */
-        CreateKey: {
-            expires_at?: components["schemas"]["Timestamp"] | null;
-            /** @description What it is for, 1 to 100 characters. */
-            name: string;
-            /**
-             * Format: int32
-             * @description Requests per minute; the server's default when absent.
-             */
-            rate_limit?: number | null;
-            /** @description What it may do; nobody gives more than he has. */
-            scopes: components["schemas"]["Right"][];
-        };
-        /** @description An event that waits for a person, or behind one that does. */
-        DeadLetter: {
-            /**
-             * Format: int64
-             * @description How often it was tried.
-             */
-            attempts: number;
-            /** @description When it was set aside. */
-            created_at: components["schemas"]["Timestamp"];
-            /** @description What went wrong. */
-            error: string;
-            /** @description The event's kind. */
-            event_kind: string;
-            /** @description The event's place in the log. */
-            event_seq: components["schemas"]["i64"];
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            /** @description Who could not apply it. */
-            subscriber: string;
-            /**
-             * Format: int64
-             * @description Later events of the same entity that wait behind it.
-             */
-            waiting: number;
-        };
-        /** @description A delivery as clients see it. */
-        Delivery: {
-            /**
-             * Format: int64
-             * @description How often it was tried.
-             */
-            attempts: number;
-            /** @description What went wrong last. */
-            error?: string | null;
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            next_at?: components["schemas"]["Timestamp"] | null;
-            /** @description Where it stands. */
-            state: components["schemas"]["DeliveryState"];
-        };
-        /**
-         * @description The class of a delivery: a lower number goes first. Order holds within one chat and class.
-         * @enum {string}
-         */
-        DeliveryClass: "critical" | "reply" | "moderation" | "alert" | "bulk";
-        /** @description A delivery in a list. */
-        DeliveryRow: components["schemas"]["Delivery"] & {
-            /** @description The bot that sends it. */
-            bot_id: components["schemas"]["Id"];
-            /** @description By which way it leaves. */
-            channel: components["schemas"]["Channel"];
-            chat_id?: components["schemas"]["Id"] | null;
-            /** @description How urgent it is. */
-            class: components["schemas"]["DeliveryClass"];
-            conversation_id?: components["schemas"]["Id"] | null;
-            /** @description When it was enqueued. */
-            created_at: components["schemas"]["Timestamp"];
-            message_id?: components["schemas"]["Id"] | null;
-            /** @description What it says. */
-            text: string;
-            /** @description When its state changed last. */
-            updated_at: components["schemas"]["Timestamp"];
-        };
-        /**
-         * @description Where a delivery stands.
-         * @enum {string}
-         */
-        DeliveryState: "queued" | "sending" | "sent" | "retrying" | "failed" | "unknown" | "dead";
-        /** @description One field that was refused. */
-        FieldProblem: {
-            /** @description Stable code. */
-            code: string;
-            /** @description A sentence for a person. */
-            detail: string;
-            /** @description Path of the field in the body, such as `items[2].email`. */
-            field: string;
-        };
-        /** Format: uuid */
-        Id: string;
-        /** @description An invitation of somebody to a workspace. */
-        Invitation: {
-            /** @description When. */
-            created_at: components["schemas"]["Timestamp"];
-            /** @description Whom it is for. */
-            email: string;
-            /** @description Until when it can be accepted. */
-            expires_at: components["schemas"]["Timestamp"];
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            /** @description Whom it is from. */
-            invited_by: components["schemas"]["Inviter"];
-            /** @description What he becomes. */
-            role: components["schemas"]["Role"];
-            /** @description Where it stands. */
-            state: components["schemas"]["InvitationState"];
-        };
-        /** @description What an invitation is to. */
-        InvitationPreview: {
-            /** @description Whom it is for. */
-            email: string;
-            /** @description Whether he has an account already and accepts with its password. */
-            existing_user: boolean;
-            /** @description Until when it can be accepted. */
-            expires_at: components["schemas"]["Timestamp"];
-            /** @description What he becomes. */
-            role: components["schemas"]["Role"];
-            /** @description The workspace's name. */
-            workspace: string;
-        };
-        /**
-         * @description Where an invitation stands.
-         * @enum {string}
-         */
-        InvitationState: "pending" | "accepted" | "revoked" | "expired";
-        /** @description An invitation and the link that is shown once. */
-        InvitationWithLink: components["schemas"]["Invitation"] & {
-            /** @description To be given to the person. */
-            link: string;
-        };
-        /** @description Whom to invite. */
-        Invite: {
-            /** @description His e-mail address; only somebody with this address can accept. */
-            email: string;
-            /** @description What he becomes; nobody gives more than he has. */
-            role: components["schemas"]["Role"];
-        };
-        /** @description Whom an invitation is from. */
-        Inviter: {
-            /**
-             * Format: uuid
-             * @description A user's or a key's id.
-             */
-            id: string;
-            /** @description The name at that time. */
-            name: string;
-        };
-        /** @description A key and its secret, which is shown once. */
-        KeyWithSecret: components["schemas"]["ApiKey"] & {
-            /** @description Send it as `Authorization: Bearer`. */
-            secret: string;
-        };
-        /** @description The last message of a conversation, short. */
-        LastMessage: {
-            /** @description Who wrote it. */
-            author: components["schemas"]["Author"];
-            /** @description When it was stored. */
-            created_at: components["schemas"]["Timestamp"];
-            /** @description Whether it is a note. */
-            note: boolean;
-            /** @description Its place in the chat. */
-            seq: components["schemas"]["i64"];
-            /** @description Its first 200 characters. */
-            text: string;
-        };
-        /** @description Who wants to sign in. */
-        Login: {
-            /** @description The e-mail address. */
-            email: string;
-            /** @description The password. */
-            password: components["schemas"]["Secret"];
-            workspace?: components["schemas"]["Id"] | null;
-        };
-        /** @description A bot to make. */
-        MakeSandboxBot: {
-            /** @description The name that people see. */
-            name?: string | null;
-        };
-        /** @description How far the person has read. */
-        MarkRead: {
-            /** @description The last message that was on the screen. */
-            seq: components["schemas"]["i64"];
-        };
-        /** @description Who is asking, as the server sees it. */
-        Me: {
-            /** @description What may be done. */
-            rights: components["schemas"]["Right"][];
-            role?: components["schemas"]["Role"] | null;
-            session_id?: components["schemas"]["Id"] | null;
-            user?: components["schemas"]["User"] | null;
-            /** @description The workspace. */
-            workspace: components["schemas"]["Workspace"];
-        };
-        /** @description A person in a workspace. */
-        Member: {
-            /** @description Since when. */
-            joined_at: components["schemas"]["Timestamp"];
-            /** @description His role. */
-            role: components["schemas"]["Role"];
-            /** @description The person. */
-            user: components["schemas"]["User"];
-        };
-        /** @description A message as clients see it. */
-        Message: {
-            /** @description Who wrote it. */
-            author: components["schemas"]["Author"];
-            /** @description The chat it is in. */
-            chat_id: components["schemas"]["Id"];
-            conversation_id?: components["schemas"]["Id"] | null;
-            /** @description When it was stored. */
-            created_at: components["schemas"]["Timestamp"];
-            delivery?: components["schemas"]["Delivery"] | null;
-            edited_at?: components["schemas"]["Timestamp"] | null;
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            /** @description The `Idempotency-Key` it was sent with, by which a client finds its own echo. */
-            idempotency_key?: string | null;
-            /** @description Seen by members only. */
-            note: boolean;
-            /** @description Its place in the chat. */
-            seq: components["schemas"]["i64"];
-            /** @description Plain text. */
-            text: string;
-        };
-        /** @description A page of messages in ascending order of `seq`. */
-        MessagePage: {
-            /** @description Whether newer messages exist. */
-            has_after: boolean;
-            /** @description Whether older messages exist. */
-            has_before: boolean;
-            items: components["schemas"]["Message"][];
-            /** @description The live stream's cursor of the snapshot that the page was read in. */
-            live_cursor: string;
-        };
-        /**
-         * @description How updates come in.
-         * @enum {string}
-         */
-        Mode: "polling" | "webhook";
-        /** @description One page of a list. */
-        Page_ApiKey: {
-            /** @description The items in the list's order. */
-            items: {
-                /** @description When it was made. */
-                created_at: components["schemas"]["Timestamp"];
-                expires_at?: components["schemas"]["Timestamp"] | null;
-                /** @description Its id. */
-                id: components["schemas"]["Id"];
-                last_used_at?: components["schemas"]["Timestamp"] | null;
-                /** @description What it is for, in its maker's words. */
-                name: string;
-                /** @description How its secret begins. */
-                prefix: string;
-                /**
-                 * Format: int32
-                 * @description Requests per minute, where it sets its own.
-                 */
-                rate_limit?: number | null;
-                revoked_at?: components["schemas"]["Timestamp"] | null;
-                /** @description What it may do. */
-                scopes: components["schemas"]["Right"][];
-            }[];
-            /** @description The live stream's cursor of the snapshot that the page was read in. */
-            live_cursor: string;
-            /** @description Give it as `cursor` for the next page; null on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description One page of a list. */
-        Page_AuditEntry: {
-            /** @description The items in the list's order. */
-            items: {
-                /** @description What, such as `member.role_changed`. */
-                action: string;
-                /** @description Who. */
-                actor: components["schemas"]["AuditActor"];
-                /** @description From which address. */
-                address?: string | null;
-                /** @description When. */
-                at: components["schemas"]["Timestamp"];
-                /** @description More about it. */
-                detail: Record<string, never>;
-                /** @description Its id; ids are the order of the log. */
-                id: components["schemas"]["Id"];
-                target?: components["schemas"]["Target"] | null;
-            }[];
-            /** @description The live stream's cursor of the snapshot that the page was read in. */
-            live_cursor: string;
-            /** @description Give it as `cursor` for the next page; null on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description One page of a list. */
-        Page_Bot: {
-            /** @description The items in the list's order. */
-            items: {
-                /** @description Which Bot API server it lives on. */
-                api: components["schemas"]["Api"];
-                checked_at?: components["schemas"]["Timestamp"] | null;
-                /** @description When it was connected first. */
-                created_at: components["schemas"]["Timestamp"];
-                /** @description Its id. */
-                id: components["schemas"]["Id"];
-                /** @description How updates come in. */
-                mode: components["schemas"]["Mode"];
-                /** @description The name that people see. */
-                name: string;
-                /** @description For a sandbox bot: the page on which one plays a customer. */
-                play_url?: string | null;
-                /** @description What it is for, in the workspace's own words. */
-                purpose?: string | null;
-                /** @description How the connection stands. */
-                status: components["schemas"]["BotStatus"];
-                /** @description What is wrong, as a sentence. */
-                status_detail?: string | null;
-                /** @description Telegram's id of it. */
-                telegram_id: string;
-                /** @description The handle without `@`. */
-                username: string;
-            }[];
-            /** @description The live stream's cursor of the snapshot that the page was read in. */
-            live_cursor: string;
-            /** @description Give it as `cursor` for the next page; null on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description One page of a list. */
-        Page_Conversation: {
-            /** @description The items in the list's order. */
-            items: (components["schemas"]["Case"] & {
-                /**
-                 * Format: int64
-                 * @description Messages of the contact that this person has not read.
-                 */
-                unread: number;
-            })[];
-            /** @description The live stream's cursor of the snapshot that the page was read in. */
-            live_cursor: string;
-            /** @description Give it as `cursor` for the next page; null on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description One page of a list. */
-        Page_DeadLetter: {
-            /** @description The items in the list's order. */
-            items: {
-                /**
-                 * Format: int64
-                 * @description How often it was tried.
-                 */
-                attempts: number;
-                /** @description When it was set aside. */
-                created_at: components["schemas"]["Timestamp"];
-                /** @description What went wrong. */
-                error: string;
-                /** @description The event's kind. */
-                event_kind: string;
-                /** @description The event's place in the log. */
-                event_seq: components["schemas"]["i64"];
-                /** @description Its id. */
-                id: components["schemas"]["Id"];
-                /** @description Who could not apply it. */
-                subscriber: string;
-                /**
-                 * Format: int64
-                 * @description Later events of the same entity that wait behind it.
-                 */
-                waiting: number;
-            }[];
-            /** @description The live stream's cursor of the snapshot that the page was read in. */
-            live_cursor: string;
-            /** @description Give it as `cursor` for the next page; null on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description One page of a list. */
-        Page_DeliveryRow: {
-            /** @description The items in the list's order. */
-            items: (components["schemas"]["Delivery"] & {
-                /** @description The bot that sends it. */
-                bot_id: components["schemas"]["Id"];
-                /** @description By which way it leaves. */
-                channel: components["schemas"]["Channel"];
-                chat_id?: components["schemas"]["Id"] | null;
-                /** @description How urgent it is. */
-                class: components["schemas"]["DeliveryClass"];
-                conversation_id?: components["schemas"]["Id"] | null;
-                /** @description When it was enqueued. */
-                created_at: components["schemas"]["Timestamp"];
-                message_id?: components["schemas"]["Id"] | null;
-                /** @description What it says. */
-                text: string;
-                /** @description When its state changed last. */
-                updated_at: components["schemas"]["Timestamp"];
-            })[];
-            /** @description The live stream's cursor of the snapshot that the page was read in. */
-            live_cursor: string;
-            /** @description Give it as `cursor` for the next page; null on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description One page of a list. */
-        Page_Invitation: {
-            /** @description The items in the list's order. */
-            items: {
-                /** @description When. */
-                created_at: components["schemas"]["Timestamp"];
-                /** @description Whom it is for. */
-                email: string;
-                /** @description Until when it can be accepted. */
-                expires_at: components["schemas"]["Timestamp"];
-                /** @description Its id. */
-                id: components["schemas"]["Id"];
-                /** @description Whom it is from. */
-                invited_by: components["schemas"]["Inviter"];
-                /** @description What he becomes. */
-                role: components["schemas"]["Role"];
-                /** @description Where it stands. */
-                state: components["schemas"]["InvitationState"];
-            }[];
-            /** @description The live stream's cursor of the snapshot that the page was read in. */
-            live_cursor: string;
-            /** @description Give it as `cursor` for the next page; null on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description One page of a list. */
-        Page_Member: {
-            /** @description The items in the list's order. */
-            items: {
-                /** @description Since when. */
-                joined_at: components["schemas"]["Timestamp"];
-                /** @description His role. */
-                role: components["schemas"]["Role"];
-                /** @description The person. */
-                user: components["schemas"]["User"];
-            }[];
-            /** @description The live stream's cursor of the snapshot that the page was read in. */
-            live_cursor: string;
-            /** @description Give it as `cursor` for the next page; null on the last one. */
-            next_cursor?: string | null;
-        };
-        /** @description The token of an invitation. */
-        PreviewInvitation: {
-            /** @description What stands behind the `#` of the link. */
-            token: components["schemas"]["Secret"];
-        };
-        /** @description The body as it is sent. */
-        Problem: {
-            /** @description Stable code to test for. */
-            code: string;
-            /** @description What happened here and what to do. */
-            detail?: string | null;
-            /** @description The fields that were refused. */
-            errors?: components["schemas"]["FieldProblem"][];
-            /** @description Names this request in the server's log. */
-            request_id: string;
-            /** @description The object that the refusal is about, where there is one. */
-            resource?: string | null;
-            /**
-             * Format: int32
-             * @description The HTTP status.
-             */
-            status: number;
-            /** @description What sort of problem, the same for every occurrence. */
-            title: string;
-            /** @description A URI that names the code. */
-            type: string;
-        };
-        /** @description A person's place in a chat. */
-        ReadMark: {
-            /** @description The chat. */
-            chat_id: components["schemas"]["Id"];
-            /**
-             * Format: int64
-             * @description Messages of contacts up to there; `inbound_total - read_inbound` are unread.
-             */
-            read_inbound: number;
-            /** @description The last message that was read. */
-            read_seq: components["schemas"]["i64"];
-        };
-        /** @description What a replay did. */
-        Replayed: {
-            /**
-             * Format: int64
-             * @description Events that were applied: the dead letter's, and those that waited behind it.
-             */
-            replayed: number;
-        };
-        /** @description A one-time token and a new password. */
-        ResetPassword: {
-            /** @description The new password, 10 to 200 characters. */
-            password: components["schemas"]["Secret"];
-            /** @description The token from the link. */
-            token: components["schemas"]["Secret"];
-        };
-        /**
-         * @description One thing that a principal may do; also the scopes of API keys.
-         * @enum {string}
-         */
-        Right: "WorkspaceManage" | "MembersRead" | "MembersManage" | "KeysManage" | "AuditRead" | "BotsRead" | "BotsManage" | "ConversationsRead" | "ConversationsReply" | "DeliveriesRead" | "DeliveriesManage" | "SystemRead" | "LiveRead";
-        /**
-         * @description A member's role in a workspace. The order is that of power: nobody grants or touches a role above his own.
-         * @enum {string}
-         */
-        Role: "Guest" | "Member" | "Operator" | "Moderator" | "Admin" | "Owner";
-        Secret: string;
-        /** @description A reply or a note. */
-        SendMessage: {
-            /** @description Send although others wrote since. */
-            force?: boolean;
-            last_seen_seq?: components["schemas"]["i64"] | null;
-            /** @description A note is seen by members only. */
-            note?: boolean;
-            /** @description Plain text; at most 4,096 characters, a note at most 16,000. */
-            text: string;
-        };
-        /** @description One sign-in of the person who asks. */
-        Session: {
-            /** @description Where it came from. */
-            address?: string | null;
-            /** @description When he signed in. */
-            created_at: components["schemas"]["Timestamp"];
-            /** @description Whether it is the one that asks. */
-            current: boolean;
-            /** @description When it ends if it is not refreshed again. */
-            expires_at: components["schemas"]["Timestamp"];
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            /** @description When it was last refreshed. */
-            last_used_at: components["schemas"]["Timestamp"];
-            /** @description What the browser called itself. */
-            user_agent?: string | null;
-        };
-        /** @description A person's sign-ins. */
-        Sessions: {
-            /** @description The last used first; there are never more than 50. */
-            items: components["schemas"]["Session"][];
-        };
-        /**
-         * @description The statuses that a person sets.
-         * @enum {string}
-         */
-        Settable: "open" | "resolved";
-        /** @description The first person, and the first workspace. */
-        Setup: {
-            /** @description The one-time code that the server printed. */
-            code: components["schemas"]["Secret"];
-            /** @description His e-mail address. */
-            email: string;
-            /** @description The person's name. */
-            name: string;
-            /** @description His password, 10 to 200 characters. */
-            password: components["schemas"]["Secret"];
-            /** @description Whether to connect a sandbox bot as well. */
-            sandbox?: boolean;
-            /** @description Name of the workspace. */
-            workspace: string;
-        };
-        /** @description Whether the installation has to be set up. */
-        SetupState: {
-            /** @description Nobody has set it up yet. */
-            needed: boolean;
-            /** @description A Telegram sandbox runs, so setup can connect a bot of it. */
-            sandbox: boolean;
-        };
-        /** @description Answer to every way of signing in. */
-        SignedIn: {
-            /** @description Send it as `Authorization: Bearer`. */
-            access_token: string;
-            /**
-             * Format: int64
-             * @description Seconds until the access token has to be refreshed.
-             */
-            expires_in: number;
-            /** @description What that allows. */
-            rights: components["schemas"]["Right"][];
-            /** @description His role there. */
-            role: components["schemas"]["Role"];
-            /** @description Who signed in. */
-            user: components["schemas"]["User"];
-            /** @description The workspace that the token is for. */
-            workspace: components["schemas"]["Workspace"];
-            /** @description Every workspace that he may enter. */
-            workspaces: components["schemas"]["WorkspaceOfMine"][];
-        };
-        /** @description Where to go. */
-        Switch: {
-            /** @description The workspace to enter. */
-            workspace: components["schemas"]["Id"];
-        };
-        /** @description What an act was done to. */
-        Target: {
-            /** @description Its id. */
-            id: string;
-            /** @description `member`, `key`, `bot`… */
-            kind: string;
-            /** @description Its name at that time. */
-            name: string;
-        };
-        /** Format: date-time */
-        Timestamp: string;
-        /** @description What to change; what is absent stays. */
-        UpdateBot: {
-            mode?: components["schemas"]["Mode"] | null;
-            /** @description What the bot is for; an empty text removes it. */
-            purpose?: string | null;
-            /** @description A new token of the same bot. */
-            token?: string | null;
-        };
-        /** @description What may be changed. */
-        UpdateConversation: {
-            status: components["schemas"]["Settable"];
-        };
-        /** @description What a person may change of himself. */
-        UpdateMe: {
-            /** @description His name, 1 to 100 characters. */
-            name: string;
-        };
-        /** @description A person. */
-        User: {
-            /** @description His normalised e-mail address. */
-            email: string;
-            /** @description His id. */
-            id: components["schemas"]["Id"];
-            /** @description His name as others see it. */
-            name: string;
-        };
-        /** @description A tenant. */
-        Workspace: {
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            /** @description Its name. */
-            name: string;
-        };
-        /** @description A workspace that somebody may enter. */
-        WorkspaceOfMine: {
-            /** @description Its id. */
-            id: components["schemas"]["Id"];
-            /** @description Its name. */
-            name: string;
-            /** @description The person's role there. */
-            role: components["schemas"]["Role"];
-        };
-        /** Format: int64 */
-        i64: number;
+  schemas: {
+    /** @description Who accepts. */
+    AcceptInvitation: {
+      /** @description The name of somebody who has no account yet. */
+      name?: string | null;
+      /** @description The account's password; for a new account the one it shall have, 10 to 200 characters. */
+      password: components['schemas']['Secret'];
+      /** @description What stands behind the `#` of the link. */
+      token: components['schemas']['Secret'];
     };
-    responses: never;
-    parameters: never;
-    requestBodies: never;
-    headers: never;
-    pathItems: never;
+    /**
+     * @description Who did it.
+     * @enum {string}
+     */
+    ActorKind: 'member' | 'contact' | 'key' | 'bot' | 'system';
+    /**
+     * @description Which Bot API server a bot lives on.
+     * @enum {string}
+     */
+    Api: 'telegram' | 'sandbox';
+    /** @description An API key without its secret. */
+    ApiKey: {
+      /** @description When it was made. */
+      created_at: components['schemas']['Timestamp'];
+      expires_at?: components['schemas']['Timestamp'] | null;
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      last_used_at?: components['schemas']['Timestamp'] | null;
+      /** @description What it is for, in its maker's words. */
+      name: string;
+      /** @description How its secret begins. */
+      prefix: string;
+      /**
+       * Format: int32
+       * @description Requests per minute, where it sets its own.
+       */
+      rate_limit?: number | null;
+      revoked_at?: components['schemas']['Timestamp'] | null;
+      /** @description What it may do. */
+      scopes: components['schemas']['Right'][];
+    };
+    /** @description A member who takes care. */
+    Assignee: {
+      /**
+       * Format: uuid
+       * @description The member's user id.
+       */
+      id: string;
+      /** @description The member's name. */
+      name: string;
+    };
+    /** @description Who did it. */
+    AuditActor: {
+      /**
+       * Format: uuid
+       * @description Its id; absent for the system.
+       */
+      id?: string | null;
+      /** @description Member, key or system. */
+      kind: components['schemas']['ActorKind'];
+      /** @description The name at that time. */
+      name: string;
+    };
+    /** @description An entry as the API shows it. */
+    AuditEntry: {
+      /** @description What, such as `member.role_changed`. */
+      action: string;
+      /** @description Who. */
+      actor: components['schemas']['AuditActor'];
+      /** @description From which address. */
+      address?: string | null;
+      /** @description When. */
+      at: components['schemas']['Timestamp'];
+      /** @description More about it. */
+      detail: Record<string, never>;
+      /** @description Its id; ids are the order of the log. */
+      id: components['schemas']['Id'];
+      target?: components['schemas']['Target'] | null;
+    };
+    /** @description Who wrote a message, with the name of that moment. */
+    Author: {
+      /**
+       * Format: uuid
+       * @description The author's id; absent for the system.
+       */
+      id?: string | null;
+      /** @description What sort. */
+      kind: components['schemas']['AuthorKind'];
+      /** @description The name to show. */
+      name: string;
+    };
+    /**
+     * @description What sort of author.
+     * @enum {string}
+     */
+    AuthorKind: 'member' | 'contact' | 'bot' | 'source' | 'system';
+    /** @description A connected bot as clients see it. Its token never leaves the server. */
+    Bot: {
+      /** @description Which Bot API server it lives on. */
+      api: components['schemas']['Api'];
+      checked_at?: components['schemas']['Timestamp'] | null;
+      /** @description When it was connected first. */
+      created_at: components['schemas']['Timestamp'];
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      /** @description How updates come in. */
+      mode: components['schemas']['Mode'];
+      /** @description The name that people see. */
+      name: string;
+      /** @description For a sandbox bot: the page on which one plays a customer. */
+      play_url?: string | null;
+      /** @description What it is for, in the workspace's own words. */
+      purpose?: string | null;
+      /** @description How the connection stands. */
+      status: components['schemas']['BotStatus'];
+      /** @description What is wrong, as a sentence. */
+      status_detail?: string | null;
+      /** @description Telegram's id of it. */
+      telegram_id: string;
+      /** @description The handle without `@`. */
+      username: string;
+    };
+    /**
+     * @description How the connection stands.
+     * @enum {string}
+     */
+    BotStatus: 'connecting' | 'connected' | 'error' | 'stopped';
+    /** @description A conversation, the same for everyone who may see it: what events carry. */
+    Case: {
+      assignee?: components['schemas']['Assignee'] | null;
+      /** @description The bot that the contact writes to. */
+      bot_id: components['schemas']['Id'];
+      /** @description The chat it is about. */
+      chat_id: components['schemas']['Id'];
+      /** @description The person outside. */
+      contact: components['schemas']['Contact'];
+      /** @description When it was opened first. */
+      created_at: components['schemas']['Timestamp'];
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      /**
+       * Format: int64
+       * @description Messages of contacts in the chat so far.
+       */
+      inbound_total: number;
+      /** @description When something happened last. */
+      last_activity_at: components['schemas']['Timestamp'];
+      last_message?: components['schemas']['LastMessage'] | null;
+      /** @description The `seq` of the chat's last message. */
+      last_seq: components['schemas']['i64'];
+      /** @description Where it stands. */
+      status: components['schemas']['ConversationStatus'];
+    };
+    /** @description The old and the new. */
+    ChangePassword: {
+      /** @description The password as it is. */
+      current: components['schemas']['Secret'];
+      /** @description The password as it shall be, 10 to 200 characters. */
+      new: components['schemas']['Secret'];
+    };
+    /** @description What a member shall be. */
+    ChangeRole: {
+      /** @description His new role; nobody gives more than he has. */
+      role: components['schemas']['Role'];
+    };
+    /**
+     * @description By which way a delivery leaves.
+     * @enum {string}
+     */
+    Channel: 'telegram';
+    /** @description A bot to connect. */
+    ConnectBot: {
+      /** @description Which Bot API server it lives on. */
+      api?: components['schemas']['Api'];
+      /** @description How updates come in. */
+      mode?: components['schemas']['Mode'];
+      /** @description What the bot is for. */
+      purpose?: string | null;
+      /** @description What BotFather shows. It is stored sealed and never shown again. */
+      token: string;
+    };
+    /** @description An outside person. */
+    Contact: {
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      /** @description IETF language tag of the person's app. */
+      language?: string | null;
+      /** @description First and last name as the person chose them. */
+      name: string;
+      /** @description The person blocked the bot: nothing can be delivered. */
+      unreachable: boolean;
+      /** @description The handle without `@`. */
+      username?: string | null;
+    };
+    /** @description A conversation as one person sees it. */
+    Conversation: components['schemas']['Case'] & {
+      /**
+       * Format: int64
+       * @description Messages of the contact that this person has not read.
+       */
+      unread: number;
+    };
+    /**
+     * @description Where a conversation stands.
+     * @enum {string}
+     */
+    ConversationStatus: 'open' | 'pending' | 'snoozed' | 'resolved';
+    /** @description How many conversations there are in each status. */
+    Counts: {
+      /** @description The place in the stream up to which the counts are right. */
+      live_cursor: string;
+      /** Format: int64 */
+      open: number;
+      /** Format: int64 */
+      pending: number;
+      /** Format: int64 */
+      resolved: number;
+      /** Format: int64 */
+      snoozed: number;
+    };
+    /** @description The key that is wanted. */
+    CreateKey: {
+      expires_at?: components['schemas']['Timestamp'] | null;
+      /** @description What it is for, 1 to 100 characters. */
+      name: string;
+      /**
+       * Format: int32
+       * @description Requests per minute; the server's default when absent.
+       */
+      rate_limit?: number | null;
+      /** @description What it may do; nobody gives more than he has. */
+      scopes: components['schemas']['Right'][];
+    };
+    /** @description An event that waits for a person, or behind one that does. */
+    DeadLetter: {
+      /**
+       * Format: int64
+       * @description How often it was tried.
+       */
+      attempts: number;
+      /** @description When it was set aside. */
+      created_at: components['schemas']['Timestamp'];
+      /** @description What went wrong. */
+      error: string;
+      /** @description The event's kind. */
+      event_kind: string;
+      /** @description The event's place in the log. */
+      event_seq: components['schemas']['i64'];
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      /** @description Who could not apply it. */
+      subscriber: string;
+      /**
+       * Format: int64
+       * @description Later events of the same entity that wait behind it.
+       */
+      waiting: number;
+    };
+    /** @description A delivery as clients see it. */
+    Delivery: {
+      /**
+       * Format: int64
+       * @description How often it was tried.
+       */
+      attempts: number;
+      /** @description What went wrong last. */
+      error?: string | null;
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      next_at?: components['schemas']['Timestamp'] | null;
+      /** @description Where it stands. */
+      state: components['schemas']['DeliveryState'];
+    };
+    /**
+     * @description The class of a delivery: a lower number goes first. Order holds within one chat and class.
+     * @enum {string}
+     */
+    DeliveryClass: 'critical' | 'reply' | 'moderation' | 'alert' | 'bulk';
+    /** @description A delivery in a list. */
+    DeliveryRow: components['schemas']['Delivery'] & {
+      /** @description The bot that sends it. */
+      bot_id: components['schemas']['Id'];
+      /** @description By which way it leaves. */
+      channel: components['schemas']['Channel'];
+      chat_id?: components['schemas']['Id'] | null;
+      /** @description How urgent it is. */
+      class: components['schemas']['DeliveryClass'];
+      conversation_id?: components['schemas']['Id'] | null;
+      /** @description When it was enqueued. */
+      created_at: components['schemas']['Timestamp'];
+      message_id?: components['schemas']['Id'] | null;
+      /** @description What it says. */
+      text: string;
+      /** @description When its state changed last. */
+      updated_at: components['schemas']['Timestamp'];
+    };
+    /**
+     * @description Where a delivery stands.
+     * @enum {string}
+     */
+    DeliveryState: 'queued' | 'sending' | 'sent' | 'retrying' | 'failed' | 'unknown' | 'dead';
+    /** @description One field that was refused. */
+    FieldProblem: {
+      /** @description Stable code. */
+      code: string;
+      /** @description A sentence for a person. */
+      detail: string;
+      /** @description Path of the field in the body, such as `items[2].email`. */
+      field: string;
+    };
+    /** Format: uuid */
+    Id: string;
+    /** @description An invitation of somebody to a workspace. */
+    Invitation: {
+      /** @description When. */
+      created_at: components['schemas']['Timestamp'];
+      /** @description Whom it is for. */
+      email: string;
+      /** @description Until when it can be accepted. */
+      expires_at: components['schemas']['Timestamp'];
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      /** @description Whom it is from. */
+      invited_by: components['schemas']['Inviter'];
+      /** @description What he becomes. */
+      role: components['schemas']['Role'];
+      /** @description Where it stands. */
+      state: components['schemas']['InvitationState'];
+    };
+    /** @description What an invitation is to. */
+    InvitationPreview: {
+      /** @description Whom it is for. */
+      email: string;
+      /** @description Whether he has an account already and accepts with its password. */
+      existing_user: boolean;
+      /** @description Until when it can be accepted. */
+      expires_at: components['schemas']['Timestamp'];
+      /** @description What he becomes. */
+      role: components['schemas']['Role'];
+      /** @description The workspace's name. */
+      workspace: string;
+    };
+    /**
+     * @description Where an invitation stands.
+     * @enum {string}
+     */
+    InvitationState: 'pending' | 'accepted' | 'revoked' | 'expired';
+    /** @description An invitation and the link that is shown once. */
+    InvitationWithLink: components['schemas']['Invitation'] & {
+      /** @description To be given to the person. */
+      link: string;
+    };
+    /** @description Whom to invite. */
+    Invite: {
+      /** @description His e-mail address; only somebody with this address can accept. */
+      email: string;
+      /** @description What he becomes; nobody gives more than he has. */
+      role: components['schemas']['Role'];
+    };
+    /** @description Whom an invitation is from. */
+    Inviter: {
+      /**
+       * Format: uuid
+       * @description A user's or a key's id.
+       */
+      id: string;
+      /** @description The name at that time. */
+      name: string;
+    };
+    /** @description A key and its secret, which is shown once. */
+    KeyWithSecret: components['schemas']['ApiKey'] & {
+      /** @description Send it as `Authorization: Bearer`. */
+      secret: string;
+    };
+    /** @description The last message of a conversation, short. */
+    LastMessage: {
+      /** @description Who wrote it. */
+      author: components['schemas']['Author'];
+      /** @description When it was stored. */
+      created_at: components['schemas']['Timestamp'];
+      /** @description Whether it is a note. */
+      note: boolean;
+      /** @description Its place in the chat. */
+      seq: components['schemas']['i64'];
+      /** @description Its first 200 characters. */
+      text: string;
+    };
+    /** @description Who wants to sign in. */
+    Login: {
+      /** @description The e-mail address. */
+      email: string;
+      /** @description The password. */
+      password: components['schemas']['Secret'];
+      workspace?: components['schemas']['Id'] | null;
+    };
+    /** @description A bot to make. */
+    MakeSandboxBot: {
+      /** @description The name that people see. */
+      name?: string | null;
+    };
+    /** @description How far the person has read. */
+    MarkRead: {
+      /** @description The last message that was on the screen. */
+      seq: components['schemas']['i64'];
+    };
+    /** @description Who is asking, as the server sees it. */
+    Me: {
+      /** @description What may be done. */
+      rights: components['schemas']['Right'][];
+      role?: components['schemas']['Role'] | null;
+      session_id?: components['schemas']['Id'] | null;
+      user?: components['schemas']['User'] | null;
+      /** @description The workspace. */
+      workspace: components['schemas']['Workspace'];
+    };
+    /** @description A person in a workspace. */
+    Member: {
+      /** @description Since when. */
+      joined_at: components['schemas']['Timestamp'];
+      /** @description His role. */
+      role: components['schemas']['Role'];
+      /** @description The person. */
+      user: components['schemas']['User'];
+    };
+    /** @description A message as clients see it. */
+    Message: {
+      /** @description Who wrote it. */
+      author: components['schemas']['Author'];
+      /** @description The chat it is in. */
+      chat_id: components['schemas']['Id'];
+      conversation_id?: components['schemas']['Id'] | null;
+      /** @description When it was stored. */
+      created_at: components['schemas']['Timestamp'];
+      delivery?: components['schemas']['Delivery'] | null;
+      edited_at?: components['schemas']['Timestamp'] | null;
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      /** @description The `Idempotency-Key` it was sent with, by which a client finds its own echo. */
+      idempotency_key?: string | null;
+      /** @description Seen by members only. */
+      note: boolean;
+      /** @description Its place in the chat. */
+      seq: components['schemas']['i64'];
+      /** @description Plain text. */
+      text: string;
+    };
+    /** @description A page of messages in ascending order of `seq`. */
+    MessagePage: {
+      /** @description Whether newer messages exist. */
+      has_after: boolean;
+      /** @description Whether older messages exist. */
+      has_before: boolean;
+      items: components['schemas']['Message'][];
+      /** @description The live stream's cursor of the snapshot that the page was read in. */
+      live_cursor: string;
+    };
+    /**
+     * @description How updates come in.
+     * @enum {string}
+     */
+    Mode: 'polling' | 'webhook';
+    /** @description One page of a list. */
+    Page_ApiKey: {
+      /** @description The items in the list's order. */
+      items: {
+        /** @description When it was made. */
+        created_at: components['schemas']['Timestamp'];
+        expires_at?: components['schemas']['Timestamp'] | null;
+        /** @description Its id. */
+        id: components['schemas']['Id'];
+        last_used_at?: components['schemas']['Timestamp'] | null;
+        /** @description What it is for, in its maker's words. */
+        name: string;
+        /** @description How its secret begins. */
+        prefix: string;
+        /**
+         * Format: int32
+         * @description Requests per minute, where it sets its own.
+         */
+        rate_limit?: number | null;
+        revoked_at?: components['schemas']['Timestamp'] | null;
+        /** @description What it may do. */
+        scopes: components['schemas']['Right'][];
+      }[];
+      /** @description The live stream's cursor of the snapshot that the page was read in. */
+      live_cursor: string;
+      /** @description Give it as `cursor` for the next page; null on the last one. */
+      next_cursor?: string | null;
+    };
+    /** @description One page of a list. */
+    Page_AuditEntry: {
+      /** @description The items in the list's order. */
+      items: {
+        /** @description What, such as `member.role_changed`. */
+        action: string;
+        /** @description Who. */
+        actor: components['schemas']['AuditActor'];
+        /** @description From which address. */
+        address?: string | null;
+        /** @description When. */
+        at: components['schemas']['Timestamp'];
+        /** @description More about it. */
+        detail: Record<string, never>;
+        /** @description Its id; ids are the order of the log. */
+        id: components['schemas']['Id'];
+        target?: components['schemas']['Target'] | null;
+      }[];
+      /** @description The live stream's cursor of the snapshot that the page was read in. */
+      live_cursor: string;
+      /** @description Give it as `cursor` for the next page; null on the last one. */
+      next_cursor?: string | null;
+    };
+    /** @description One page of a list. */
+    Page_Bot: {
+      /** @description The items in the list's order. */
+      items: {
+        /** @description Which Bot API server it lives on. */
+        api: components['schemas']['Api'];
+        checked_at?: components['schemas']['Timestamp'] | null;
+        /** @description When it was connected first. */
+        created_at: components['schemas']['Timestamp'];
+        /** @description Its id. */
+        id: components['schemas']['Id'];
+        /** @description How updates come in. */
+        mode: components['schemas']['Mode'];
+        /** @description The name that people see. */
+        name: string;
+        /** @description For a sandbox bot: the page on which one plays a customer. */
+        play_url?: string | null;
+        /** @description What it is for, in the workspace's own words. */
+        purpose?: string | null;
+        /** @description How the connection stands. */
+        status: components['schemas']['BotStatus'];
+        /** @description What is wrong, as a sentence. */
+        status_detail?: string | null;
+        /** @description Telegram's id of it. */
+        telegram_id: string;
+        /** @description The handle without `@`. */
+        username: string;
+      }[];
+      /** @description The live stream's cursor of the snapshot that the page was read in. */
+      live_cursor: string;
+      /** @description Give it as `cursor` for the next page; null on the last one. */
+      next_cursor?: string | null;
+    };
+    /** @description One page of a list. */
+    Page_Conversation: {
+      /** @description The items in the list's order. */
+      items: (components['schemas']['Case'] & {
+        /**
+         * Format: int64
+         * @description Messages of the contact that this person has not read.
+         */
+        unread: number;
+      })[];
+      /** @description The live stream's cursor of the snapshot that the page was read in. */
+      live_cursor: string;
+      /** @description Give it as `cursor` for the next page; null on the last one. */
+      next_cursor?: string | null;
+    };
+    /** @description One page of a list. */
+    Page_DeadLetter: {
+      /** @description The items in the list's order. */
+      items: {
+        /**
+         * Format: int64
+         * @description How often it was tried.
+         */
+        attempts: number;
+        /** @description When it was set aside. */
+        created_at: components['schemas']['Timestamp'];
+        /** @description What went wrong. */
+        error: string;
+        /** @description The event's kind. */
+        event_kind: string;
+        /** @description The event's place in the log. */
+        event_seq: components['schemas']['i64'];
+        /** @description Its id. */
+        id: components['schemas']['Id'];
+        /** @description Who could not apply it. */
+        subscriber: string;
+        /**
+         * Format: int64
+         * @description Later events of the same entity that wait behind it.
+         */
+        waiting: number;
+      }[];
+      /** @description The live stream's cursor of the snapshot that the page was read in. */
+      live_cursor: string;
+      /** @description Give it as `cursor` for the next page; null on the last one. */
+      next_cursor?: string | null;
+    };
+    /** @description One page of a list. */
+    Page_DeliveryRow: {
+      /** @description The items in the list's order. */
+      items: (components['schemas']['Delivery'] & {
+        /** @description The bot that sends it. */
+        bot_id: components['schemas']['Id'];
+        /** @description By which way it leaves. */
+        channel: components['schemas']['Channel'];
+        chat_id?: components['schemas']['Id'] | null;
+        /** @description How urgent it is. */
+        class: components['schemas']['DeliveryClass'];
+        conversation_id?: components['schemas']['Id'] | null;
+        /** @description When it was enqueued. */
+        created_at: components['schemas']['Timestamp'];
+        message_id?: components['schemas']['Id'] | null;
+        /** @description What it says. */
+        text: string;
+        /** @description When its state changed last. */
+        updated_at: components['schemas']['Timestamp'];
+      })[];
+      /** @description The live stream's cursor of the snapshot that the page was read in. */
+      live_cursor: string;
+      /** @description Give it as `cursor` for the next page; null on the last one. */
+      next_cursor?: string | null;
+    };
+    /** @description One page of a list. */
+    Page_Invitation: {
+      /** @description The items in the list's order. */
+      items: {
+        /** @description When. */
+        created_at: components['schemas']['Timestamp'];
+        /** @description Whom it is for. */
+        email: string;
+        /** @description Until when it can be accepted. */
+        expires_at: components['schemas']['Timestamp'];
+        /** @description Its id. */
+        id: components['schemas']['Id'];
+        /** @description Whom it is from. */
+        invited_by: components['schemas']['Inviter'];
+        /** @description What he becomes. */
+        role: components['schemas']['Role'];
+        /** @description Where it stands. */
+        state: components['schemas']['InvitationState'];
+      }[];
+      /** @description The live stream's cursor of the snapshot that the page was read in. */
+      live_cursor: string;
+      /** @description Give it as `cursor` for the next page; null on the last one. */
+      next_cursor?: string | null;
+    };
+    /** @description One page of a list. */
+    Page_Member: {
+      /** @description The items in the list's order. */
+      items: {
+        /** @description Since when. */
+        joined_at: components['schemas']['Timestamp'];
+        /** @description His role. */
+        role: components['schemas']['Role'];
+        /** @description The person. */
+        user: components['schemas']['User'];
+      }[];
+      /** @description The live stream's cursor of the snapshot that the page was read in. */
+      live_cursor: string;
+      /** @description Give it as `cursor` for the next page; null on the last one. */
+      next_cursor?: string | null;
+    };
+    /** @description The token of an invitation. */
+    PreviewInvitation: {
+      /** @description What stands behind the `#` of the link. */
+      token: components['schemas']['Secret'];
+    };
+    /** @description The body as it is sent. */
+    Problem: {
+      /** @description Stable code to test for. */
+      code: string;
+      /** @description What happened here and what to do. */
+      detail?: string | null;
+      /** @description The fields that were refused. */
+      errors?: components['schemas']['FieldProblem'][];
+      /** @description Names this request in the server's log. */
+      request_id: string;
+      /** @description The object that the refusal is about, where there is one. */
+      resource?: string | null;
+      /**
+       * Format: int32
+       * @description The HTTP status.
+       */
+      status: number;
+      /** @description What sort of problem, the same for every occurrence. */
+      title: string;
+      /** @description A URI that names the code. */
+      type: string;
+    };
+    /** @description A person's place in a chat. */
+    ReadMark: {
+      /** @description The chat. */
+      chat_id: components['schemas']['Id'];
+      /**
+       * Format: int64
+       * @description Messages of contacts up to there; `inbound_total - read_inbound` are unread.
+       */
+      read_inbound: number;
+      /** @description The last message that was read. */
+      read_seq: components['schemas']['i64'];
+    };
+    /** @description What a replay did. */
+    Replayed: {
+      /**
+       * Format: int64
+       * @description Events that were applied: the dead letter's, and those that waited behind it.
+       */
+      replayed: number;
+    };
+    /** @description A one-time token and a new password. */
+    ResetPassword: {
+      /** @description The new password, 10 to 200 characters. */
+      password: components['schemas']['Secret'];
+      /** @description The token from the link. */
+      token: components['schemas']['Secret'];
+    };
+    /**
+     * @description One thing that a principal may do; also the scopes of API keys.
+     * @enum {string}
+     */
+    Right:
+      | 'workspace.manage'
+      | 'members.read'
+      | 'members.manage'
+      | 'keys.manage'
+      | 'audit.read'
+      | 'bots.read'
+      | 'bots.manage'
+      | 'conversations.read'
+      | 'conversations.reply'
+      | 'deliveries.read'
+      | 'deliveries.manage'
+      | 'system.read'
+      | 'live.read';
+    /**
+     * @description A member's role in a workspace. The order is that of power: nobody grants or touches a role above his own.
+     * @enum {string}
+     */
+    Role: 'guest' | 'member' | 'operator' | 'moderator' | 'admin' | 'owner';
+    Secret: string;
+    /** @description A reply or a note. */
+    SendMessage: {
+      /** @description Send although others wrote since. */
+      force?: boolean;
+      last_seen_seq?: components['schemas']['i64'] | null;
+      /** @description A note is seen by members only. */
+      note?: boolean;
+      /** @description Plain text; at most 4,096 characters, a note at most 16,000. */
+      text: string;
+    };
+    /** @description One sign-in of the person who asks. */
+    Session: {
+      /** @description Where it came from. */
+      address?: string | null;
+      /** @description When he signed in. */
+      created_at: components['schemas']['Timestamp'];
+      /** @description Whether it is the one that asks. */
+      current: boolean;
+      /** @description When it ends if it is not refreshed again. */
+      expires_at: components['schemas']['Timestamp'];
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      /** @description When it was last refreshed. */
+      last_used_at: components['schemas']['Timestamp'];
+      /** @description What the browser called itself. */
+      user_agent?: string | null;
+    };
+    /** @description A person's sign-ins. */
+    Sessions: {
+      /** @description The last used first; there are never more than 50. */
+      items: components['schemas']['Session'][];
+    };
+    /**
+     * @description The statuses that a person sets.
+     * @enum {string}
+     */
+    Settable: 'open' | 'resolved';
+    /** @description The first person, and the first workspace. */
+    Setup: {
+      /** @description The one-time code that the server printed. */
+      code: components['schemas']['Secret'];
+      /** @description His e-mail address. */
+      email: string;
+      /** @description The person's name. */
+      name: string;
+      /** @description His password, 10 to 200 characters. */
+      password: components['schemas']['Secret'];
+      /** @description Whether to connect a sandbox bot as well. */
+      sandbox?: boolean;
+      /** @description Name of the workspace. */
+      workspace: string;
+    };
+    /** @description Whether the installation has to be set up. */
+    SetupState: {
+      /** @description Nobody has set it up yet. */
+      needed: boolean;
+      /** @description A Telegram sandbox runs, so setup can connect a bot of it. */
+      sandbox: boolean;
+    };
+    /** @description Answer to every way of signing in. */
+    SignedIn: {
+      /** @description Send it as `Authorization: Bearer`. */
+      access_token: string;
+      /**
+       * Format: int64
+       * @description Seconds until the access token has to be refreshed.
+       */
+      expires_in: number;
+      /** @description What that allows. */
+      rights: components['schemas']['Right'][];
+      /** @description His role there. */
+      role: components['schemas']['Role'];
+      /** @description Who signed in. */
+      user: components['schemas']['User'];
+      /** @description The workspace that the token is for. */
+      workspace: components['schemas']['Workspace'];
+      /** @description Every workspace that he may enter. */
+      workspaces: components['schemas']['WorkspaceOfMine'][];
+    };
+    /** @description Where to go. */
+    Switch: {
+      /** @description The workspace to enter. */
+      workspace: components['schemas']['Id'];
+    };
+    /** @description What an act was done to. */
+    Target: {
+      /** @description Its id. */
+      id: string;
+      /** @description `member`, `key`, `bot`… */
+      kind: string;
+      /** @description Its name at that time. */
+      name: string;
+    };
+    /** Format: date-time */
+    Timestamp: string;
+    /** @description What to change; what is absent stays. */
+    UpdateBot: {
+      mode?: components['schemas']['Mode'] | null;
+      /** @description What the bot is for; an empty text removes it. */
+      purpose?: string | null;
+      /** @description A new token of the same bot. */
+      token?: string | null;
+    };
+    /** @description What may be changed. */
+    UpdateConversation: {
+      status: components['schemas']['Settable'];
+    };
+    /** @description What a person may change of himself. */
+    UpdateMe: {
+      /** @description His name, 1 to 100 characters. */
+      name: string;
+    };
+    /** @description A person. */
+    User: {
+      /** @description His normalised e-mail address. */
+      email: string;
+      /** @description His id. */
+      id: components['schemas']['Id'];
+      /** @description His name as others see it. */
+      name: string;
+    };
+    /** @description A tenant. */
+    Workspace: {
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      /** @description Its name. */
+      name: string;
+    };
+    /** @description A workspace that somebody may enter. */
+    WorkspaceOfMine: {
+      /** @description Its id. */
+      id: components['schemas']['Id'];
+      /** @description Its name. */
+      name: string;
+      /** @description The person's role there. */
+      role: components['schemas']['Role'];
+    };
+    /** Format: int64 */
+    i64: number;
+  };
+  responses: never;
+  parameters: never;
+  requestBodies: never;
+  headers: never;
+  pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    audit: {
-        parameters: {
-            query?: {
-                /** @description Most items of the page, 1 to 200. */
-                limit?: number;
-                /** @description `next_cursor` of the page before; absent for the first page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_AuditEntry"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  audit: {
+    parameters: {
+      query?: {
+        /** @description Most items of the page, 1 to 200. */
+        limit?: number;
+        /** @description `next_cursor` of the page before; absent for the first page. */
+        cursor?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    login: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Login"];
-            };
+        content: {
+          'application/json': components['schemas']['Page_AuditEntry'];
         };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignedIn"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    logout: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  login: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    change_password: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChangePassword"];
-            };
-        };
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Login'];
+      };
     };
-    refresh_session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignedIn"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content: {
+          'application/json': components['schemas']['SignedIn'];
         };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    reset_password: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ResetPassword"];
-            };
-        };
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  logout: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    list_sessions: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Sessions"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content?: never;
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    revoke_session: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  change_password: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    switch_workspace: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Switch"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignedIn"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ChangePassword'];
+      };
     };
-    list_bots: {
-        parameters: {
-            query?: {
-                /** @description Most items of the page, 1 to 200. */
-                limit?: number;
-                /** @description `next_cursor` of the page before; absent for the first page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Bot"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content?: never;
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    connect_bot: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConnectBot"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Bot"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  refresh_session: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    connect_sandbox_bot: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MakeSandboxBot"];
-            };
+        content: {
+          'application/json': components['schemas']['SignedIn'];
         };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Bot"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    get_bot: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Bot"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  reset_password: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    remove_bot: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ResetPassword'];
+      };
     };
-    update_bot: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UpdateBot"];
-            };
+        content?: never;
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Bot"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
         };
+      };
     };
-    check_bot: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Bot"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  list_sessions: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    list_conversations: {
-        parameters: {
-            query?: {
-                /** @description A status, or `all`. */
-                status?: "open" | "pending" | "snoozed" | "resolved" | "all";
-                /** @description Only those of this bot. */
-                bot?: components["schemas"]["Id"];
-                /** @description Most items of the page, 1 to 200. */
-                limit?: number;
-                /** @description `next_cursor` of the page before; absent for the first page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Conversation"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content: {
+          'application/json': components['schemas']['Sessions'];
         };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    count_conversations: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Counts"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  revoke_session: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
     };
-    get_conversation: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Conversation"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content?: never;
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    update_conversation: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UpdateConversation"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Conversation"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  switch_workspace: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    list_messages: {
-        parameters: {
-            query?: {
-                /** @description Messages with a smaller `seq`. */
-                before?: components["schemas"]["i64"];
-                /** @description Messages with a larger `seq`. */
-                after?: components["schemas"]["i64"];
-                /** @description Messages around this `seq`. */
-                anchor?: components["schemas"]["i64"];
-                /** @description Most messages, 1 to 200. */
-                limit?: number;
-            };
-            header?: never;
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MessagePage"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Switch'];
+      };
     };
-    send_message: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SendMessage"];
-            };
+        content: {
+          'application/json': components['schemas']['SignedIn'];
         };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Message"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    mark_read: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["MarkRead"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ReadMark"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  list_bots: {
+    parameters: {
+      query?: {
+        /** @description Most items of the page, 1 to 200. */
+        limit?: number;
+        /** @description `next_cursor` of the page before; absent for the first page. */
+        cursor?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    dead_letters: {
-        parameters: {
-            query?: {
-                /** @description Most items of the page, 1 to 200. */
-                limit?: number;
-                /** @description `next_cursor` of the page before; absent for the first page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_DeadLetter"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content: {
+          'application/json': components['schemas']['Page_Bot'];
         };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    replay: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Replayed"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  connect_bot: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path?: never;
+      cookie?: never;
     };
-    list_deliveries: {
-        parameters: {
-            query?: {
-                /** @description Only those in this state. */
-                state?: components["schemas"]["DeliveryState"];
-                /** @description Most items of the page, 1 to 200. */
-                limit?: number;
-                /** @description `next_cursor` of the page before; absent for the first page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_DeliveryRow"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ConnectBot'];
+      };
     };
-    discard_delivery: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Delivery"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content: {
+          'application/json': components['schemas']['Bot'];
         };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    retry_delivery: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Delivery"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  connect_sandbox_bot: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path?: never;
+      cookie?: never;
     };
-    events: {
-        parameters: {
-            query?: {
-                /** @description Where to go on; for server-sent events the header `Last-Event-ID` goes first. */
-                cursor?: string;
-                /** @description Long poll only: seconds to wait for an event, at most 50. */
-                wait?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Events */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": Record<string, never>;
-                    "text/event-stream": string;
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['MakeSandboxBot'];
+      };
     };
-    list_invitations: {
-        parameters: {
-            query?: {
-                /** @description Most items of the page, 1 to 200. */
-                limit?: number;
-                /** @description `next_cursor` of the page before; absent for the first page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Invitation"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content: {
+          'application/json': components['schemas']['Bot'];
         };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    create_invitation: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Invite"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["InvitationWithLink"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  get_bot: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
     };
-    accept_invitation: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["AcceptInvitation"];
-            };
+        content: {
+          'application/json': components['schemas']['Bot'];
         };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignedIn"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    preview_invitation: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PreviewInvitation"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["InvitationPreview"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  remove_bot: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
     };
-    revoke_invitation: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content?: never;
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    list_keys: {
-        parameters: {
-            query?: {
-                /** @description Most items of the page, 1 to 200. */
-                limit?: number;
-                /** @description `next_cursor` of the page before; absent for the first page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_ApiKey"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  update_bot: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
     };
-    create_key: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CreateKey"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["KeyWithSecret"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateBot'];
+      };
     };
-    revoke_key: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                id: components["schemas"]["Id"];
-            };
-            cookie?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content: {
+          'application/json': components['schemas']['Bot'];
         };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    live: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The stream is open */
-            101: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Not a WebSocket request */
-            426: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  check_bot: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
     };
-    get_me: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Me"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content: {
+          'application/json': components['schemas']['Bot'];
         };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    update_me: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["UpdateMe"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Me"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  list_conversations: {
+    parameters: {
+      query?: {
+        /** @description A status, or `all`. */
+        status?: 'open' | 'pending' | 'snoozed' | 'resolved' | 'all';
+        /** @description Only those of this bot. */
+        bot?: components['schemas']['Id'];
+        /** @description Most items of the page, 1 to 200. */
+        limit?: number;
+        /** @description `next_cursor` of the page before; absent for the first page. */
+        cursor?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    list_members: {
-        parameters: {
-            query?: {
-                /** @description Most items of the page, 1 to 200. */
-                limit?: number;
-                /** @description `next_cursor` of the page before; absent for the first page. */
-                cursor?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_Member"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+        content: {
+          'application/json': components['schemas']['Page_Conversation'];
         };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    remove_member: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                user_id: components["schemas"]["Id"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  count_conversations: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
     };
-    change_role: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description A repeat with the same key and body gets the first answer. */
-                "Idempotency-Key"?: string;
-            };
-            path: {
-                user_id: components["schemas"]["Id"];
-            };
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ChangeRole"];
-            };
+        content: {
+          'application/json': components['schemas']['Counts'];
         };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Member"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
-    get_setup: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SetupState"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
+  };
+  get_conversation: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
     };
-    set_up: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["Setup"];
-            };
+        content: {
+          'application/json': components['schemas']['Conversation'];
         };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SignedIn"];
-                };
-            };
-            /** @description A problem */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
         };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
     };
+  };
+  update_conversation: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateConversation'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Conversation'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  list_messages: {
+    parameters: {
+      query?: {
+        /** @description Messages with a smaller `seq`. */
+        before?: components['schemas']['i64'];
+        /** @description Messages with a larger `seq`. */
+        after?: components['schemas']['i64'];
+        /** @description Messages around this `seq`. */
+        anchor?: components['schemas']['i64'];
+        /** @description Most messages, 1 to 200. */
+        limit?: number;
+      };
+      header?: never;
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['MessagePage'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  send_message: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SendMessage'];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Message'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  mark_read: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['MarkRead'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ReadMark'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  dead_letters: {
+    parameters: {
+      query?: {
+        /** @description Most items of the page, 1 to 200. */
+        limit?: number;
+        /** @description `next_cursor` of the page before; absent for the first page. */
+        cursor?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Page_DeadLetter'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  replay: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Replayed'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  list_deliveries: {
+    parameters: {
+      query?: {
+        /** @description Only those in this state. */
+        state?: components['schemas']['DeliveryState'];
+        /** @description Most items of the page, 1 to 200. */
+        limit?: number;
+        /** @description `next_cursor` of the page before; absent for the first page. */
+        cursor?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Page_DeliveryRow'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  discard_delivery: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Delivery'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  retry_delivery: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Delivery'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  events: {
+    parameters: {
+      query?: {
+        /** @description Where to go on; for server-sent events the header `Last-Event-ID` goes first. */
+        cursor?: string;
+        /** @description Long poll only: seconds to wait for an event, at most 50. */
+        wait?: number;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Events */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': Record<string, never>;
+          'text/event-stream': string;
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  list_invitations: {
+    parameters: {
+      query?: {
+        /** @description Most items of the page, 1 to 200. */
+        limit?: number;
+        /** @description `next_cursor` of the page before; absent for the first page. */
+        cursor?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Page_Invitation'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  create_invitation: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Invite'];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InvitationWithLink'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  accept_invitation: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AcceptInvitation'];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SignedIn'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  preview_invitation: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['PreviewInvitation'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InvitationPreview'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  revoke_invitation: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  list_keys: {
+    parameters: {
+      query?: {
+        /** @description Most items of the page, 1 to 200. */
+        limit?: number;
+        /** @description `next_cursor` of the page before; absent for the first page. */
+        cursor?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Page_ApiKey'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  create_key: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['CreateKey'];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['KeyWithSecret'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  revoke_key: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  live: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The stream is open */
+      101: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description Not a WebSocket request */
+      426: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  get_me: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Me'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  update_me: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['UpdateMe'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Me'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  list_members: {
+    parameters: {
+      query?: {
+        /** @description Most items of the page, 1 to 200. */
+        limit?: number;
+        /** @description `next_cursor` of the page before; absent for the first page. */
+        cursor?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Page_Member'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  remove_member: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        user_id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  change_role: {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description A repeat with the same key and body gets the first answer. */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        user_id: components['schemas']['Id'];
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ChangeRole'];
+      };
+    };
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Member'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  get_setup: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SetupState'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  set_up: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['Setup'];
+      };
+    };
+    responses: {
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['SignedIn'];
+        };
+      };
+      /** @description A problem */
+      default: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
 }

@@ -74,7 +74,8 @@ export class ModelServer {
     const existing = this.#pick(this.#now.conversations);
     const roll = this.#random();
     if (!existing || roll < 0.15) this.#firstMessage();
-    else if (roll < 0.4) this.#say(existing, { kind: 'contact', id: existing.contact.id, name: existing.contact.name });
+    else if (roll < 0.4)
+      this.#say(existing, { kind: 'contact', id: existing.contact.id, name: existing.contact.name });
     else if (roll < 0.55) this.#say(existing, ME);
     else if (roll < 0.7) this.#settle(existing);
     else if (roll < 0.82) this.#read(existing);
@@ -101,7 +102,13 @@ export class ModelServer {
       chat_id: `chat-${n}`,
       bot_id: 'bot',
       status: 'open',
-      contact: { id: `contact-${n}`, name: `Contact ${n}`, username: null, language: null, unreachable: false },
+      contact: {
+        id: `contact-${n}`,
+        name: `Contact ${n}`,
+        username: null,
+        language: null,
+        unreachable: false,
+      },
       assignee: null,
       last_message: null,
       unread: 0,
@@ -114,7 +121,11 @@ export class ModelServer {
     this.#now.messages[conversation.id] = [];
     this.#now.counts.open += 1;
     this.#emit('conversation.created', { conversation: shared(conversation) });
-    this.#say(conversation, { kind: 'contact', id: conversation.contact.id, name: conversation.contact.name });
+    this.#say(conversation, {
+      kind: 'contact',
+      id: conversation.contact.id,
+      name: conversation.contact.name,
+    });
   }
 
   #say(conversation: Conversation, author: Author): void {

@@ -163,10 +163,7 @@ describe('optimistic sends', () => {
     const id = message.conversation_id ?? '';
     const keyed = { ...event, body: { ...event.body, message } };
     let state = merge.addPending(merge.openThread(emptyState(), id), { ...pending, conversationId: id });
-    const steps = [
-      (s: HubState) => apply(s, keyed),
-      (s: HubState) => merge.mergeSent(s, message),
-    ];
+    const steps = [(s: HubState) => apply(s, keyed), (s: HubState) => merge.mergeSent(s, message)];
     if (order === 'the answer first') steps.reverse();
     for (const step of steps) state = step(state);
     expect(state.pending).toEqual([]);

@@ -90,7 +90,11 @@ describe('links in messages', () => {
 
   test('the parts put together are the text', () => {
     const text = 'a https://x.example, https://y.example/?q=1&r=2! b\nhttp://z.example';
-    expect(linkify(text).map((part) => part.text).join('')).toBe(text);
+    expect(
+      linkify(text)
+        .map((part) => part.text)
+        .join(''),
+    ).toBe(text);
   });
 });
 
@@ -144,7 +148,8 @@ describe('clicks on links', () => {
     return target;
   };
 
-  test('inside the app become navigations', () => expect(click('<a href="/inbox/1?x=1">a</a>')).toBe('/inbox/1?x=1'));
+  test('inside the app become navigations', () =>
+    expect(click('<a href="/inbox/1?x=1">a</a>')).toBe('/inbox/1?x=1'));
   test('elsewhere are left to the browser', () => {
     expect(click('<a href="https://other.example/">a</a>')).toBe(null);
     expect(click('<a href="/inbox" target="_blank">a</a>')).toBe(null);

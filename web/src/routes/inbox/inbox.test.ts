@@ -35,7 +35,9 @@ describe('the list under the pointer', () => {
     ['ABC', 'NCABDE', 'ABCDE 2'],
     ['', 'AB', 'AB 0'],
     ['ABC', '', ' 0'],
-  ])('shows %j as %j comes in: %j', (previous, live, expected) => expect(hold(previous, live)).toBe(expected));
+  ])('shows %j as %j comes in: %j', (previous, live, expected) =>
+    expect(hold(previous, live)).toBe(expected),
+  );
 
   test('follows the live order when nobody points at it', () => {
     expect(hold('ABC', 'NCAB', false)).toBe('NCAB 0');
@@ -45,7 +47,13 @@ describe('the list under the pointer', () => {
 describe('the layout of a thread', () => {
   test('has a heading per day and groups what one author says in a row', () => {
     const days = layOut(
-      [message(1, 'contact'), message(2, 'contact'), message(3, 'me'), message(4, 'me', 30), message(5, 'me', 60 * 24)],
+      [
+        message(1, 'contact'),
+        message(2, 'contact'),
+        message(3, 'me'),
+        message(4, 'me', 30),
+        message(5, 'me', 60 * 24),
+      ],
       null,
     );
     const shape = days.map((day) =>
@@ -66,12 +74,19 @@ describe('the layout of a thread', () => {
     const messages = [message(1, 'contact'), message(2, 'contact'), message(3, 'me'), message(4, 'contact')];
     expect(firstUnread(messages, 2)).toEqual({ seq: 2, count: 2 });
     const [day] = layOut(messages, firstUnread(messages, 2));
-    expect(day?.blocks.map((block) => block.kind)).toEqual(['message', 'unread', 'message', 'message', 'message']);
+    expect(day?.blocks.map((block) => block.kind)).toEqual([
+      'message',
+      'unread',
+      'message',
+      'message',
+      'message',
+    ]);
     expect(day?.blocks[0]).toMatchObject({ last: true });
     expect(day?.blocks[2]).toMatchObject({ first: true });
   });
 
-  test('has no divider when everything is read', () => expect(firstUnread([message(1, 'contact')], 0)).toBe(null));
+  test('has no divider when everything is read', () =>
+    expect(firstUnread([message(1, 'contact')], 0)).toBe(null));
 
   test('starts the unread part at the top when more is unread than loaded', () => {
     expect(firstUnread([message(7, 'contact'), message(8, 'contact')], 30)).toEqual({ seq: 7, count: 30 });
