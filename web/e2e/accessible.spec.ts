@@ -3,13 +3,14 @@ import type { Page } from '@playwright/test';
 import { expect, test } from './fixtures';
 
 /** Fails with what is wrong and where, on one page in one theme. */
-async function check(page: Page, what: string): Promise<void> {
+async function check(page: Page, what: string, without: string[] = []): Promise<void> {
   // Half faded-in text has half its contrast.
   await page.evaluate(() =>
     Promise.all(document.getAnimations().map((one) => one.finished.catch(() => undefined))),
   );
   const { violations } = await new AxeBuilder({ page })
     .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'])
+    .disableRules(without)
     .analyze();
   const found = violations.map(
     (one) => `${one.id}: ${one.nodes.map((node) => node.html + ' ' + node.failureSummary).join('\n')}`,
@@ -65,7 +66,8 @@ for (const theme of ['light', 'dark'] as const) {
       await page.keyboard.press('Escape');
       await page.getByRole('button', { name: /^Account menu/ }).click();
       await expect(page.getByRole('menu')).toBeVisible();
-      await check(page, 'menu');
+      // A menu floats above all landmarks, and the rule knows only dialogs as an exception.
+      await check(page, 'menu', ['region']);
     });
 
     test('settings have no accessibility problems', async ({ desk, sandbox: _, page }) => {

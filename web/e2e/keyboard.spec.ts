@@ -45,6 +45,7 @@ test('from sign-in to a resolved conversation without a mouse', async ({
   await expect(page).toHaveURL(/\/inbox$/);
 
   await keys.press('Control+k');
+  await expect(page.getByRole('combobox', { name: 'Find anything' })).toBeFocused();
   await keys.type('lukas');
   await expect(page.getByRole('option', { name: /Lukas Nyström/ })).toHaveAttribute('aria-selected', 'true');
   await keys.press('Enter');

@@ -32,42 +32,54 @@ pub struct HistoryPage {
     pub has_after: bool,
 }
 
-/// A page of a chat. The caller has checked that the chat may be read.
+/// A page of a chat of a workspace. The caller has checked that the chat may be read.
 ///
 /// # Errors
 /// See [`Error`].
-pub fn history(tx: &mut Tx<'_>, chat: ChatId, query: HistoryQuery) -> Result<HistoryPage, Error> {
+pub fn history(
+    tx: &mut Tx<'_>,
+    workspace: WorkspaceId,
+    chat: ChatId,
+    query: HistoryQuery,
+) -> Result<HistoryPage, Error> {
     let HistoryQuery { before, after, anchor, limit } = query;
+    let place = (workspace, chat);
     if let Some(anchor) = anchor {
-        let (mut items, has_before) = below(tx, chat, anchor.saturating_add(1), (limit + 1) / 2)?;
-        let (newer, has_after) = above(tx, chat, anchor, limit / 2)?;
+        let (mut items, has_before) = below(tx, place, anchor.saturating_add(1), (limit + 1) / 2)?;
+        let (newer, has_after) = above(tx, place, anchor, limit / 2)?;
         items.extend(newer);
         return Ok(HistoryPage { items, has_before, has_after });
     }
     if let Some(after) = after {
-        let (items, has_after) = above(tx, chat, after, limit)?;
+        let (items, has_after) = above(tx, place, after, limit)?;
         return Ok(HistoryPage { items, has_before: after > 0, has_after });
     }
-    let (items, has_before) = below(tx, chat, before.unwrap_or(Seq::MAX), limit)?;
+    let (items, has_before) = below(tx, place, before.unwrap_or(Seq::MAX), limit)?;
     let has_after = match before {
-        Some(before) => !above(tx, chat, before.saturating_sub(1), 1)?.0.is_empty(),
+        Some(before) => !above(tx, place, before.saturating_sub(1), 1)?.0.is_empty(),
         None => false,
     };
     Ok(HistoryPage { items, has_before, has_after })
 }
 
+type Place = (WorkspaceId, ChatId);
+
 /// One more than asked is read, to know whether there is more.
-fn below(tx: &mut Tx<'_>, chat: ChatId, seq: Seq, limit: i64) -> Result<(Vec<Message>, bool), Error> {
-    let sql = format!("SELECT {COLUMNS} WHERE m.chat_id = $1 AND m.seq < $2 ORDER BY m.seq DESC LIMIT $3");
-    let found = tx.query(&sql, args![chat, seq, limit + 1], read)?;
+fn below(tx: &mut Tx<'_>, (workspace, chat): Place, seq: Seq, limit: i64) -> Result<(Vec<Message>, bool), Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE m.chat_id = $1 AND m.seq < $2 AND m.workspace_id = $4 ORDER BY m.seq DESC LIMIT $3"
+    );
+    let found = tx.query(&sql, args![chat, seq, limit + 1, workspace], read)?;
     let (mut page, more) = cut(found, limit);
     page.reverse();
     Ok((page, more))
 }
 
-fn above(tx: &mut Tx<'_>, chat: ChatId, seq: Seq, limit: i64) -> Result<(Vec<Message>, bool), Error> {
-    let sql = format!("SELECT {COLUMNS} WHERE m.chat_id = $1 AND m.seq > $2 ORDER BY m.seq LIMIT $3");
-    let found = tx.query(&sql, args![chat, seq, limit + 1], read)?;
+fn above(tx: &mut Tx<'_>, (workspace, chat): Place, seq: Seq, limit: i64) -> Result<(Vec<Message>, bool), Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE m.chat_id = $1 AND m.seq > $2 AND m.workspace_id = $4 ORDER BY m.seq LIMIT $3"
+    );
+    let found = tx.query(&sql, args![chat, seq, limit + 1, workspace], read)?;
     Ok(cut(found, limit))
 }
 
@@ -78,7 +90,7 @@ fn cut(mut found: Vec<Message>, limit: i64) -> (Vec<Message>, bool) {
     (found, more)
 }
 
-/// Whether anybody but `me` wrote in a chat after `seq`.
+/// Whether anybody but `me` wrote in a chat of the command's workspace after `seq`.
 ///
 /// # Errors
 /// See [`Error`].
@@ -86,9 +98,11 @@ pub fn others_wrote_since(tx: &mut Tx<'_>, chat: &Chat, seq: Seq, me: ActorRef) 
     if chat.last_seq <= seq {
         return Ok(false);
     }
+    let workspace = tx.workspace();
     let found = tx.first(
-        "SELECT 1 FROM messages WHERE chat_id = $1 AND seq > $2 AND (author_id IS NULL OR author_id <> $3) LIMIT 1",
-        args![chat.id, seq, me.id],
+        "SELECT 1 FROM messages WHERE chat_id = $1 AND seq > $2 AND (author_id IS NULL OR author_id <> $3)
+            AND workspace_id = $4 LIMIT 1",
+        args![chat.id, seq, me.id, workspace],
         |_| Ok(()),
     )?;
     Ok(found.is_some())

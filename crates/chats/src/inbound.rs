@@ -103,18 +103,22 @@ impl Chats {
 fn rewrite(tx: &mut Tx<'_>, mut message: Message, edit: &EditedText) -> Result<Received, Error> {
     message.text.clone_from(&edit.now.text);
     message.edited_at = Some(edit.edited_at);
+    let workspace = tx.workspace();
     tx.exec(
-        "UPDATE messages SET text = $3, edited_at = $4 WHERE chat_id = $1 AND seq = $2",
-        args![message.chat_id, message.seq, message.text, message.edited_at],
+        "UPDATE messages SET text = $3, edited_at = $4 WHERE chat_id = $1 AND seq = $2 AND workspace_id = $5",
+        args![message.chat_id, message.seq, message.text, message.edited_at, workspace],
     )?;
     announce(tx, "message.updated", &message)?;
     Ok(Received::Stored(Box::new(message)))
 }
 
 fn known(tx: &mut Tx<'_>, chat: &crate::Chat, external_id: &str) -> Result<Option<model::MessageId>, Error> {
-    tx.first("SELECT id FROM messages WHERE chat_id = $1 AND external_id = $2", args![chat.id, external_id], |row| {
-        row.get(0)
-    })
+    let workspace = tx.workspace();
+    tx.first(
+        "SELECT id FROM messages WHERE chat_id = $1 AND external_id = $2 AND workspace_id = $3",
+        args![chat.id, external_id, workspace],
+        |row| row.get(0),
+    )
 }
 
 /// What people call themselves and write may hold what a database cannot: U+0000 becomes U+FFFD, names become one short line.

@@ -68,12 +68,13 @@ pub fn chat(tx: &mut Tx<'_>, workspace: WorkspaceId, id: ChatId) -> Result<Optio
     tx.first(&format!("SELECT {COLUMNS} FROM chats WHERE id = $1 AND workspace_id = $2"), args![id, workspace], read)
 }
 
-/// The chat that a bot knows under `external_id`.
+/// The chat that a bot of the command's workspace knows under `external_id`.
 pub(crate) fn by_place(tx: &mut Tx<'_>, bot: BotId, external_id: &str) -> Result<Option<Chat>, Error> {
+    let workspace = tx.workspace();
     tx.first(
         "SELECT id, kind, bot_id, contact_id, external_id, last_seq, inbound_total FROM chats
-         WHERE bot_id = $1 AND external_id = $2",
-        args![bot, external_id],
+         WHERE bot_id = $1 AND external_id = $2 AND workspace_id = $3",
+        args![bot, external_id, workspace],
         read,
     )
 }

@@ -36,18 +36,19 @@ pub fn mark_read(
     conversation: Option<ConversationId>,
     seq: Seq,
 ) -> Result<ReadMark, Error> {
-    let seq = seq.clamp(0, chat.last_seq);
+    let (workspace, seq) = (tx.workspace(), seq.clamp(0, chat.last_seq));
     let known = tx.first(
-        "SELECT read_seq, read_inbound FROM read_marks WHERE user_id = $1 AND chat_id = $2",
-        args![user, chat.id],
+        "SELECT read_seq, read_inbound FROM read_marks WHERE user_id = $1 AND chat_id = $2 AND workspace_id = $3",
+        args![user, chat.id, workspace],
         |row| Ok(ReadMark { chat_id: chat.id, read_seq: row.get(0)?, read_inbound: row.get(1)? }),
     )?;
     if let Some(known) = known.filter(|known| known.read_seq >= seq) {
         return Ok(known);
     }
     let read_inbound = tx.first(
-        "SELECT inbound_total FROM messages WHERE chat_id = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1",
-        args![chat.id, seq],
+        "SELECT inbound_total FROM messages WHERE chat_id = $1 AND seq <= $2 AND workspace_id = $3
+         ORDER BY seq DESC LIMIT 1",
+        args![chat.id, seq, workspace],
         |row| row.get(0),
     )?;
     let mark = ReadMark { chat_id: chat.id, read_seq: seq, read_inbound: read_inbound.unwrap_or(0) };

@@ -68,9 +68,11 @@ pub(crate) fn get(
 
 /// The newest conversation of a chat: the live one, if there is one.
 pub(crate) fn newest_of(tx: &mut Tx<'_>, chat: ChatId) -> Result<Option<(ConversationId, Status)>, Error> {
+    let workspace = tx.workspace();
     tx.first(
-        "SELECT id, status FROM conversations WHERE chat_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1",
-        args![chat],
+        "SELECT id, status FROM conversations WHERE chat_id = $1 AND workspace_id = $2
+         ORDER BY created_at DESC, id DESC LIMIT 1",
+        args![chat, workspace],
         |row| Ok((row.get(0)?, status(row, 1)?)),
     )
 }

@@ -294,8 +294,9 @@ pub fn erase(tx: &mut Tx<'_>, id: AuditId) -> Result<(), Error> {
         Entry::read,
     )?;
     tx.exec(
-        "UPDATE audit_log SET actor_name = '', target_name = NULL, address = NULL, detail = '{}', salt = $2 WHERE id = $1",
-        args![id, entry.content_digest()],
+        "UPDATE audit_log SET actor_name = '', target_name = NULL, address = NULL, detail = '{}', salt = $2
+         WHERE id = $1 AND workspace_id = $3",
+        args![id, entry.content_digest(), workspace],
     )?;
     Ok(())
 }

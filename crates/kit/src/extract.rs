@@ -165,16 +165,24 @@ impl<T: DeserializeOwned> FromRequest<Hub> for Input<T> {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "json_expected", "JSON expected")
                 .detail("Send the body as JSON with Content-Type: application/json."));
         }
-        let mut body = pin!(request.extract::<Bytes, _>());
-        let body = match body.as_mut().now_or_never() {
-            Some(body) => body,
-            None => tokio::select! {
-                body = body => body,
-                () = hub.world().clock().sleep(BODY) => return Err(too_slow()),
-            },
-        };
-        parse(&body.map_err(body_problem)?).map(Self)
+        parse(&body(request, hub).await?).map(Self)
     }
+}
+
+/// The body of a request as it came, for handlers that look at its head first.
+///
+/// # Errors
+/// 413 above the limit, 408 when it takes longer than 30 s, 400 `body_unreadable` when it breaks off.
+pub async fn body(request: Request, hub: &Hub) -> Result<Bytes, Problem> {
+    let mut body = pin!(request.extract::<Bytes, _>());
+    let body = match body.as_mut().now_or_never() {
+        Some(body) => body,
+        None => tokio::select! {
+            body = body => body,
+            () = hub.world().clock().sleep(BODY) => return Err(too_slow()),
+        },
+    };
+    body.map_err(body_problem)
 }
 
 fn too_slow() -> Problem {
@@ -193,12 +201,16 @@ fn body_problem(rejection: axum::extract::rejection::BytesRejection) -> Problem 
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "Body too large")
             .detail("The request body is larger than this address accepts. Send less at a time.");
     }
-    Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", "Body unreadable").detail("The request body broke off. Send it again.")
+    Problem::new(StatusCode::BAD_REQUEST, "body_unreadable", "Body unreadable")
+        .detail("The request body broke off. Send it again.")
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if mentions_nul(body) {
-        return Err(Problem::invalid("invalid_text", "A text contains the character U+0000, which cannot be stored. Remove it."));
+        return Err(Problem::invalid(
+            "invalid_text",
+            "A text contains the character U+0000, which cannot be stored. Remove it.",
+        ));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| json_problem(&error))?;

@@ -141,7 +141,7 @@ mod tests {
         }
 
         fn monotonic(&self) -> Duration {
-            Duration::ZERO
+            self.now().since(Timestamp::default())
         }
 
         fn sleep(&self, _: Duration) -> Sleep {

@@ -266,7 +266,11 @@ impl From<store::Error> for Problem {
 
 impl Problem {
     fn database_away() -> Self {
-        Self::unavailable("unavailable", "The server's database does not answer at the moment. Try again shortly.", Duration::from_secs(1))
+        Self::unavailable(
+            "unavailable",
+            "The server's database does not answer at the moment. Try again shortly.",
+            Duration::from_secs(1),
+        )
     }
 }
 

@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "chats", include_str!("../../../migrations/0003_chats.sql")),
     (4, "desk", include_str!("../../../migrations/0004_desk.sql")),
     (5, "telegram", include_str!("../../../migrations/0005_telegram.sql")),
+    (6, "files", include_str!("../../../migrations/0006_files.sql")),
 ];
 
 /// The newest schema that this program knows.

@@ -10,10 +10,14 @@ use std::{
 
 use tokio::runtime::Handle;
 use tokio_postgres::{
-    Client, Config, NoTls, Statement,
+    Client, Config, NoTls, Socket, Statement,
+    config::SslMode,
     error::{Severity, SqlState},
+    tls::MakeTlsConnect,
     types::{IsNull, ToSql, Type, private::BytesMut},
 };
+
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{Arg, Column, Constraint, ConstraintKind, Error, Row};
 
@@ -41,7 +45,18 @@ impl Postgres {
     }
 
     pub(crate) async fn connect_async(config: &Config, runtime: &Handle) -> Result<Self, Error> {
-        let (client, connection) = config.connect(NoTls).await.map_err(|e| Error::Unavailable(e.to_string()))?;
+        match config.get_ssl_mode() {
+            SslMode::Require => Self::connect_over(config, runtime, tls()?).await,
+            _ => Self::connect_over(config, runtime, NoTls).await,
+        }
+    }
+
+    async fn connect_over<T>(config: &Config, runtime: &Handle, tls: T) -> Result<Self, Error>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: Send + 'static,
+    {
+        let (client, connection) = config.connect(tls).await.map_err(|e| Error::Unavailable(describe(&e)))?;
         let alive = Arc::new(AtomicBool::new(true));
         let flag = Arc::clone(&alive);
         runtime.spawn(async move {
@@ -151,6 +166,16 @@ impl Postgres {
         self.rerun = true;
         Error::Unavailable(reason)
     }
+}
+
+/// TLS with the system's roots. Only `sslmode=require` asks for it: a server on this machine or in a private network usually
+/// shows a certificate that nobody signed, and `prefer` has to reach it.
+fn tls() -> Result<MakeRustlsConnect, Error> {
+    // An error means that a provider was installed before, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let unusable =
+        |errors: Vec<_>| Error::Unavailable(format!("the system's root certificates cannot be read: {errors:?}"));
+    MakeRustlsConnect::with_native_certs().map(|(tls, _)| tls).map_err(unusable)
 }
 
 fn describe(e: &tokio_postgres::Error) -> String {

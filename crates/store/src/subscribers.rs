@@ -311,7 +311,10 @@ fn replay_one(tx: &mut Tx<'_>, subscriber: &dyn Subscriber, id: DeadLetterId, se
         Err(SubscriberError::Store(error)) if error.is_passing() => Err(error),
         Err(error) => {
             let text = error.to_string();
-            tx.exec("UPDATE dead_letters SET error = $2, attempts = attempts + 1 WHERE id = $1", args![id, text])?;
+            tx.exec(
+                "UPDATE dead_letters SET error = $2, attempts = attempts + 1 WHERE id = $1 AND workspace_id = $3",
+                args![id, text, workspace],
+            )?;
             Ok(false)
         }
     }
@@ -327,6 +330,7 @@ fn resume(tx: &mut Tx<'_>, subscriber: &dyn Subscriber, id: DeadLetterId) -> Res
 }
 
 fn remove(tx: &mut Tx<'_>, id: DeadLetterId) -> Result<(), Error> {
-    tx.exec("DELETE FROM dead_letters WHERE id = $1", args![id])?;
+    let workspace = tx.workspace();
+    tx.exec("DELETE FROM dead_letters WHERE id = $1 AND workspace_id = $2", args![id, workspace])?;
     announce(tx, "dead_letter.removed", &serde_json::json!({ "id": id }))
 }

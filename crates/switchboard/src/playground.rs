@@ -96,7 +96,7 @@ mod tests {
     async fn open(listen: &str, public: bool) -> anyhow::Result<String> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().display().to_string();
-        let flags = [("data".to_owned(), data), ("sandbox.public".to_owned(), public.to_string())];
+        let flags = vec![("data".to_owned(), data), ("sandbox.public".to_owned(), public.to_string())];
         let config = crate::config::load(None, |_| None, &flags)?;
         Playground::open(&config, listen).await?.announcement().map_err(Into::into)
     }

@@ -44,9 +44,23 @@ impl Database {
         self.folder.path()
     }
 
-    pub(crate) async fn remove(self) {
-        if let Some(schema) = self.schema {
-            schema.run(&format!("DROP SCHEMA {} CASCADE", schema.name)).await;
+    pub(crate) async fn remove(mut self) {
+        if let Some(schema) = self.schema.take() {
+            schema.drop_it().await;
+        }
+    }
+}
+
+/// A test that failed leaves its schema to this. Its server may still hold locks, so this does not wait long.
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Some(schema) = self.schema.take() else { return };
+        let cleaning = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(schema.drop_it());
+        });
+        if cleaning.join().is_err() {
+            tracing::warn!("a schema of a failed test stays behind");
         }
     }
 }
@@ -66,12 +80,18 @@ impl Schema {
         format!("{}{separator}options=-csearch_path%3D{}", self.server, self.name)
     }
 
+    async fn drop_it(&self) {
+        self.run(&format!("SET lock_timeout = '2s'; DROP SCHEMA {} CASCADE", self.name)).await;
+    }
+
     async fn run(&self, sql: &str) {
         let (client, connection) = tokio_postgres::connect(&self.server, NoTls)
             .await
             .unwrap_or_else(|error| panic!("{VARIABLE} names no server that can be reached: {error}"));
         let connection = tokio::spawn(connection);
-        client.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        // What is made and dropped here need not survive a crash of the server.
+        let sql = format!("SET synchronous_commit = off; SET client_min_messages = warning; {sql}");
+        client.batch_execute(&sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         drop(client);
         connection.await.expect("the connection's task ends").expect("the connection ends well");
     }

@@ -55,7 +55,7 @@ pub(crate) async fn list_messages(
         .db()
         .read(move |tx| {
             let conversation = find(tx, &principal, id)?;
-            Ok::<_, Problem>((history(tx, conversation.case.chat_id, wanted)?, log::head(tx, workspace)?))
+            Ok::<_, Problem>((history(tx, workspace, conversation.case.chat_id, wanted)?, log::head(tx, workspace)?))
         })
         .await?;
     let live_cursor = hub.live_cursor(workspace, head);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chats::{Author, Chats, ContactInput, Inbound, Message, Post, Received};
+use chats::{Author, Chats, ContactInput, HistoryPage, HistoryQuery, Inbound, Message, Post, Received};
 use desk::Desk;
 use identity::{Identity, SetupCode};
 use model::{BotId, ChatId, ConversationId, DeliveryClass, Id, Secret, UserId, WorkspaceId, kind};
@@ -67,6 +67,12 @@ impl Office {
         body: impl FnMut(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
     ) -> T {
         self.db().write(self.workspace, body).await.expect("the command succeeds")
+    }
+
+    /// A page of a chat.
+    pub(crate) async fn history(&self, chat: ChatId, query: HistoryQuery) -> HistoryPage {
+        let workspace = self.workspace;
+        self.run(move |tx| chats::history(tx, workspace, chat, query)).await
     }
 
     /// A person writes.

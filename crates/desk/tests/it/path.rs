@@ -65,8 +65,8 @@ async fn a_reply_leaves_through_the_outbox_and_a_note_does_not() {
     assert!(note.delivery.is_none() && note.note);
     assert_eq!(office.count("SELECT COUNT(*) FROM deliveries WHERE workspace_id = $1").await, 1);
     let chat = question.chat_id;
-    let page =
-        office.run(move |tx| chats::history(tx, chat, HistoryQuery { limit: 10, ..HistoryQuery::default() })).await;
+    let query = HistoryQuery { limit: 10, ..HistoryQuery::default() };
+    let page = office.history(chat, query).await;
     assert_eq!(page.items.iter().map(|it| it.seq).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(page.items[1].delivery.as_ref().map(|it| it.id), Some(delivery.id));
     office.close().await;
@@ -80,7 +80,7 @@ async fn history_pages_meet_without_gap_or_repeat() {
         office.write("77", number, &number.to_string()).await;
     }
     let chat = first.chat_id;
-    let page = |query: HistoryQuery| office.run(move |tx| chats::history(tx, chat, query));
+    let page = |query: HistoryQuery| office.history(chat, query);
     let query = HistoryQuery { limit: 10, ..HistoryQuery::default() };
     let (mut seen, mut before) = (Vec::new(), None);
     loop {

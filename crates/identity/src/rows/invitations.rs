@@ -126,15 +126,21 @@ pub(crate) fn pending_for(tx: &mut Tx<'_>, email: &str) -> Result<Vec<Invitation
 
 /// Takes a pending invitation back.
 pub(crate) fn revoke(tx: &mut Tx<'_>, actor: ActorRef, invitation: Invitation) -> Result<Invitation, Error> {
-    let now = tx.now();
-    tx.exec("UPDATE invitations SET revoked_at = $2 WHERE id = $1", args![invitation.id, now])?;
+    let (workspace, now) = (tx.workspace(), tx.now());
+    tx.exec(
+        "UPDATE invitations SET revoked_at = $2 WHERE id = $1 AND workspace_id = $3",
+        args![invitation.id, now, workspace],
+    )?;
     updated(tx, actor, Invitation { state: InvitationState::Revoked, ..invitation })
 }
 
 /// Marks a pending invitation as used.
 pub(crate) fn accept(tx: &mut Tx<'_>, actor: ActorRef, invitation: Invitation) -> Result<Invitation, Error> {
-    let now = tx.now();
-    tx.exec("UPDATE invitations SET accepted_at = $2 WHERE id = $1", args![invitation.id, now])?;
+    let (workspace, now) = (tx.workspace(), tx.now());
+    tx.exec(
+        "UPDATE invitations SET accepted_at = $2 WHERE id = $1 AND workspace_id = $3",
+        args![invitation.id, now, workspace],
+    )?;
     updated(tx, actor, Invitation { state: InvitationState::Accepted, ..invitation })
 }
 

@@ -83,8 +83,14 @@ fn is_statement(text: &str) -> bool {
     }
 }
 
-/// The statements of one file: whole literals, `concat!` with a macro of columns, `format!` with constants of the file.
+/// The statements of one file that can be prepared as they are.
 fn statements(source: &str) -> Vec<String> {
+    written(source).into_iter().filter(|text| !text.contains('{')).collect()
+}
+
+/// The statements of one file: whole literals, `concat!` with a macro of columns, `format!` with constants of the file. What
+/// comes from elsewhere stands in braces.
+fn written(source: &str) -> Vec<String> {
     let all = literals(source);
     let mut names: HashMap<String, String> = HashMap::new();
     for it in &all {
@@ -97,7 +103,7 @@ fn statements(source: &str) -> Vec<String> {
         let part = it.before.ends_with("concat!(");
         let text =
             names.iter().fold(it.text.clone(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value));
-        (!part && !text.contains('{')).then_some(text)
+        (!part).then_some(text)
     }));
     found
 }
@@ -190,8 +196,8 @@ fn statements_are_found_in_every_form() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_statement_of_every_crate_prepares_on_every_database() {
+/// What `find` finds in the sources of all crates, with the file's name.
+fn in_all_crates(find: impl Fn(&str) -> Vec<String>) -> Vec<(String, String)> {
     let mut files = Vec::new();
     rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."), &mut files);
     files.retain(|path| path.components().any(|it| it.as_os_str() == "src"));
@@ -199,8 +205,79 @@ async fn every_statement_of_every_crate_prepares_on_every_database() {
     for file in &files {
         let source = std::fs::read_to_string(file).expect("a source file is readable");
         let name = file.to_string_lossy().rsplit_once("/../").map_or(String::new(), |it| it.1.to_owned());
-        all.extend(statements(&source).into_iter().map(|sql| (name.clone(), sql)));
+        all.extend(find(&source).into_iter().map(|sql| (name.clone(), sql)));
     }
+    all
+}
+
+/// The tables whose rows belong to a workspace. Those about people have the workspace as a fact and not as their owner.
+fn tenants_tables() -> HashSet<String> {
+    let schema = include_str!("../../../../migrations/schema.sql");
+    let tables = schema.split("CREATE TABLE ").skip(1).filter_map(|table| {
+        let (name, columns) = table.split_once('(')?;
+        let columns = columns.split(");").next()?;
+        columns.contains("workspace_id BLOB NOT NULL").then(|| name.trim().trim_matches('"').to_owned())
+    });
+    let about_people = ["sessions", "setup_state"];
+    tables.filter(|name| !about_people.contains(&name.as_str())).collect()
+}
+
+/// Statements on rows of tenants that name no workspace, and why they may.
+const OF_ALL_WORKSPACES: &[(&str, &str)] = &[
+    // A secret finds its row, and the row says whose it is.
+    ("FROM invitations WHERE token_hash = $1", "the token"),
+    ("FROM api_keys WHERE prefix = $1", "the key"),
+    // One bot is connected once in the whole installation.
+    ("SELECT id FROM bots WHERE api = $1 AND telegram_id = $2", "only whether there is one is told"),
+    ("FROM bots WHERE removed_at IS NULL ORDER BY id", "the supervisor works for every bot"),
+    // The server's own work, which no principal asks for.
+    (" jobs ", "the runner works for all; a job carries its workspace"),
+    ("SELECT workspace_id, event_seq FROM counters", "the heads of all logs"),
+    ("FROM deliveries WHERE state IN ('queued', 'retrying') GROUP BY class", "a metric"),
+    ("FROM deliveries WHERE state IN ('queued', 'sending', 'retrying') GROUP BY state", "the test kit"),
+    ("FROM telegram_updates WHERE received_at < $1", "old numbers are forgotten"),
+    ("DELETE FROM telegram_updates WHERE bot_id = $1 AND update_id = $2", "old numbers are forgotten"),
+];
+
+fn names_its_workspace(sql: &str, tables: &HashSet<String>) -> bool {
+    let words: Vec<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '{').collect();
+    let concerned = words.iter().any(|word| tables.contains(*word) || word.starts_with('{'));
+    // In the columns of a SELECT it is only shown.
+    let condition = if sql.starts_with("SELECT") { sql.split_once(" FROM ").map_or(sql, |it| it.1) } else { sql };
+    let condition = if sql.starts_with("SELECT {") { sql } else { condition };
+    !concerned || condition.contains("workspace_id") || OF_ALL_WORKSPACES.iter().any(|(part, _)| sql.contains(part))
+}
+
+#[test]
+fn no_statement_reaches_rows_of_a_workspace_without_naming_it() {
+    let tables = tenants_tables();
+    assert!(tables.contains("messages") && tables.contains("events") && !tables.contains("users"), "{tables:?}");
+    let good = |sql: &str| names_its_workspace(sql, &tables);
+    assert!(
+        good("SELECT id FROM chats WHERE id = $1 AND workspace_id = $2") && good("SELECT id FROM users WHERE id = $1")
+    );
+    assert!(!good("SELECT id, workspace_id FROM chats WHERE id = $1") && !good("DELETE FROM chats WHERE id = $1"));
+    assert!(!good("SELECT {COLUMNS} WHERE id = $1"), "what stands in braces may be such a table");
+    let all = in_all_crates(written);
+    let of_features = all.iter().filter(|(file, _)| !MOVES_WHOLE_DATABASES.contains(&file.as_str()));
+    let wrong: Vec<String> = of_features
+        .map(|(file, sql)| (file, sql.split_whitespace().collect::<Vec<_>>().join(" ")))
+        .filter(|(_, sql)| !names_its_workspace(sql, &tables))
+        .map(|(file, sql)| format!("{file}: {sql}"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for (part, why) in OF_ALL_WORKSPACES {
+        let used = all.iter().any(|(_, sql)| format!("{sql} ").contains(part));
+        assert!(used, "nothing is allowed by {part:?} ({why}) any more");
+    }
+}
+
+/// Backup, restore and moving copy every row of every table.
+const MOVES_WHOLE_DATABASES: &[&str] = &["store/src/copy.rs", "store/src/backup.rs"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_statement_of_every_crate_prepares_on_every_database() {
+    let all = in_all_crates(statements);
     let crates: HashSet<&str> = all.iter().filter_map(|(file, _)| file.split('/').next()).collect();
     println!("{} statements in {crates:?}", all.len());
     assert!(all.len() >= 60 && crates.contains("store"), "only {} statements were found in {crates:?}", all.len());

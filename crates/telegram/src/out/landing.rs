@@ -53,7 +53,7 @@ impl Sender {
         let mut unreachable = None;
         let outcome = match verdict {
             Verdict::Sent { external_id } => Outcome::Sent { external_id },
-            Verdict::Unclear(error) => self.again(Duration::from_secs(1), error),
+            Verdict::Unclear(error) => Outcome::Unknown { error },
             Verdict::Refused { error, unreachable: true } => {
                 unreachable = Some(Arc::clone(&claimed.item.to));
                 Outcome::Failed { error }

@@ -28,6 +28,6 @@ fn discard(tx: &mut Tx<'_>, id: DeliveryId, who: &str) -> Result<DeliveryView, P
     let workspace = tx.workspace();
     outbox::get(tx, workspace, id)?.ok_or_else(Problem::not_found)?;
     let buried = outbox::bury(tx, id, &format!("discarded by {who}"))?;
-    let detail = "It does not wait any more: it was sent, is being sent, or has ended.";
+    let detail = "It does not wait any more: it was sent, is being sent, or has ended. There is nothing to do.";
     buried.map(|it| it.view()).ok_or_else(|| Problem::conflict("delivery_not_waiting", detail))
 }

@@ -4,11 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension,
-    body::Bytes,
-    extract::State,
-    http::{HeaderMap, StatusCode},
+    extract::{Request, State},
+    http::StatusCode,
 };
-use kit::{Hub, Path, Problem};
+use kit::{Caller, Hub, Path, Problem, extract};
 use model::BotId;
 use store::Error;
 use subtle::ConstantTimeEq;
@@ -25,25 +24,28 @@ use crate::{
 
 const SECRET: &str = "x-telegram-bot-api-secret-token";
 
-/// Takes one update; 200 only once it is committed. Telegram tries again after anything else.
+/// Takes one update; 200 only once it is committed. Telegram tries again after anything else. Whoever does not know the
+/// secret is a stranger: his body is not read, and his address is counted.
 pub(crate) async fn receive(
     State(hub): State<Hub>,
     Extension(telegram): Extension<Telegram>,
     Path(bot): Path<BotId>,
-    headers: HeaderMap,
-    body: Bytes,
+    caller: Caller,
+    request: Request,
 ) -> Result<StatusCode, Problem> {
-    let link = telegram.link(bot).ok_or_else(Problem::not_found)?;
-    let shown = headers.get(SECRET).map_or(&b""[..], |value| value.as_bytes());
-    if !bool::from(shown.ct_eq(link.secret.expose().as_bytes())) {
-        return Err(Problem::new(StatusCode::FORBIDDEN, "webhook_secret_wrong", "Not allowed")
-            .detail("The secret token of this webhook is missing or wrong."));
-    }
+    let link = telegram.link(bot);
+    let shown = request.headers().get(SECRET).map_or(&b""[..], |value| value.as_bytes());
+    let known = link.filter(|link| bool::from(shown.ct_eq(link.secret.expose().as_bytes())));
+    let Some(link) = known else {
+        caller.count_stranger(&hub)?;
+        return Err(secret_wrong(telegram.link(bot).is_some()));
+    };
     if link.mode != Mode::Webhook {
         // On its way to polling: the update stays with Telegram until it is asked for.
-        let detail = "This bot does not take webhooks at the moment.";
+        let detail = "This bot does not take webhooks at the moment. Send the update again later.";
         return Err(Problem::unavailable("webhook_off", detail, Duration::from_secs(10)));
     }
+    let body = extract::body(request, &hub).await?;
     let applied = match std::str::from_utf8(&body).ok().and_then(parse) {
         Some(update) => take(&hub, &telegram, &link, update).await?,
         // The secret was right and the rest is no update: kept, so that it can be looked at.
@@ -54,6 +56,14 @@ pub(crate) async fn receive(
     };
     telegram.numbers().applied(applied);
     Ok(StatusCode::OK)
+}
+
+fn secret_wrong(bot_is_known: bool) -> Problem {
+    if !bot_is_known {
+        return Problem::not_found();
+    }
+    Problem::new(StatusCode::FORBIDDEN, "webhook_secret_wrong", "Not allowed")
+        .detail("The secret token of this webhook is missing or wrong. Set the webhook again.")
 }
 
 async fn take(hub: &Hub, telegram: &Telegram, link: &Link, update: Update) -> Result<Applied, Problem> {

@@ -16,9 +16,13 @@ pub(crate) fn keep(tx: &mut Tx<'_>, bot: BotId, chat: Option<&str>, until: Times
 
 /// The holds that are not over, and forgets the others.
 pub(crate) fn take_over(tx: &mut Tx<'_>, bot: BotId) -> Result<Vec<(Option<String>, Timestamp)>, Error> {
-    let now = tx.now();
-    tx.exec("DELETE FROM telegram_holds WHERE bot_id = $1 AND until_at <= $2", args![bot, now])?;
-    tx.query("SELECT chat, until_at FROM telegram_holds WHERE bot_id = $1", args![bot], |row| {
+    let (workspace, now) = (tx.workspace(), tx.now());
+    tx.exec(
+        "DELETE FROM telegram_holds WHERE bot_id = $1 AND workspace_id = $2 AND until_at <= $3",
+        args![bot, workspace, now],
+    )?;
+    let sql = "SELECT chat, until_at FROM telegram_holds WHERE bot_id = $1 AND workspace_id = $2";
+    tx.query(sql, args![bot, workspace], |row| {
         let chat: String = row.get(0)?;
         Ok(((!chat.is_empty()).then_some(chat), row.get(1)?))
     })

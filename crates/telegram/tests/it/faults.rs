@@ -46,10 +46,16 @@ async fn a_second_chat_that_is_hit_holds_the_bot_also_over_a_restart() {
         world.state(&reply, "retrying").await;
     }
     let reply = world.reply(&cid, "hello").await;
+    let before = world.fence(&bot).await;
     let world = world.restart().await;
-    world.status(&bot, "connected").await;
+    eventually(|| async { (world.fence(&bot).await > before).then_some(()) }).await;
+    // Another bot, connected after this one's sender began, sends meanwhile.
+    let other = world.bot().await;
+    let dan = world.customer(&other, "Dan").await;
+    let sent = world.reply(&dan, "hello").await;
+    world.state(&sent, "sent").await;
     assert_eq!(world.delivery(&reply).await["state"], "queued", "Cid was not hit, but the bot is held");
-    assert_eq!(world.sends(2).await.len(), 2);
+    assert_eq!(world.sends(3).await.len(), 3);
     world.advance(26);
     world.state(&reply, "sent").await;
     for customer in [&ann, &bob] {

@@ -81,17 +81,8 @@ async fn a_sender_whose_lease_was_taken_sends_nothing_until_it_is_free_again() {
 async fn the_fence_rises_with_each_owner() {
     let world = World::start().await;
     let bot = world.bot().await;
-    let fence = |world: &World| {
-        let (db, name) = (world.hub.db().clone(), lease(&bot));
-        async move {
-            let read = db.read(move |tx| {
-                tx.first("SELECT fence FROM leases WHERE name = $1", args![name], |row| row.get::<i64>(0))
-            });
-            read.await.expect("readable")
-        }
-    };
-    let before = eventually(|| fence(&world)).await;
+    let before = eventually(|| async { world.fence(&bot).await }).await;
     let world = world.restart().await;
-    eventually(|| async { fence(&world).await.filter(|after| *after > before) }).await;
+    eventually(|| async { world.fence(&bot).await.filter(|after| *after > before) }).await;
     world.finish().await;
 }

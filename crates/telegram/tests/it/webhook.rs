@@ -81,6 +81,30 @@ async fn an_update_that_is_sent_twice_is_stored_once_whatever_the_order_of_numbe
 }
 
 #[tokio::test]
+async fn an_update_that_comes_again_later_undoes_nothing() {
+    let world = World::start().await;
+    let bot = world.bot_in("webhook").await;
+    let caller = Caller::of(&world, &bot).await;
+    caller.send(&text(1, 1, "hi")).await.expect(200);
+    let id = world.conversation("Ann").await;
+    let membership = |update: i64, status: &str| {
+        json!({"update_id": update, "my_chat_member": {
+            "chat": {"id": 4242, "type": "private"}, "new_chat_member": {"status": status}}})
+    };
+    let (blocked, back) = (membership(5, "kicked"), membership(6, "member"));
+    for (update, unreachable) in [(&blocked, true), (&back, false), (&blocked, false)] {
+        caller.send(update).await.expect(200);
+        let found = world.owner().get(&format!("/api/v1/conversations/{id}")).await.expect(200);
+        assert_eq!(found.json["contact"]["unreachable"], unreachable, "after {update}");
+    }
+    for _ in 0..2 {
+        caller.send(&json!({"update_id": 7, "poll": {"id": "1"}})).await.expect(200);
+    }
+    assert_eq!(world.raw().await.len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn what_is_not_text_is_shown_as_what_it_is_and_kept_as_it_came() {
     let world = World::start().await;
     let bot = world.bot_in("webhook").await;

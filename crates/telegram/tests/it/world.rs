@@ -317,6 +317,14 @@ impl World {
         rows.expect("readable")
     }
 
+    /// The fence of the bot's sender, once there was one.
+    pub(crate) async fn fence(&self, bot: &Bot) -> Option<i64> {
+        let name = format!("telegram:send:{}", bot.id);
+        let sql = "SELECT fence FROM leases WHERE name = $1";
+        let read = self.hub.db().read(move |tx| tx.first(sql, store::args![name], |row| row.get::<i64>(0)));
+        read.await.expect("readable")
+    }
+
     /// The secret of a bot's webhook.
     pub(crate) async fn secret(&self, bot: &Bot) -> String {
         let id: BotId = bot.id.parse().expect("an id");

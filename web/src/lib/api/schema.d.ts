@@ -2573,10 +2573,7 @@ export interface operations {
   accept_invitation: {
     parameters: {
       query?: never;
-      header?: {
-        /** @description A repeat with the same key and body gets the first answer. */
-        'Idempotency-Key'?: string;
-      };
+      header?: never;
       path?: never;
       cookie?: never;
     };
@@ -2608,10 +2605,7 @@ export interface operations {
   preview_invitation: {
     parameters: {
       query?: never;
-      header?: {
-        /** @description A repeat with the same key and body gets the first answer. */
-        'Idempotency-Key'?: string;
-      };
+      header?: never;
       path?: never;
       cookie?: never;
     };

@@ -24,8 +24,15 @@ export function t<K extends Key>(key: K, ...args: Args<K>): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = values[name];
     if (value === undefined) return whole;
-    return typeof value === 'number' ? numbers.format(value) : value;
+    return typeof value === 'number' ? numbers.format(value) : isolate(value);
   });
+}
+
+/** Keeps a name that runs from right to left from turning the words and marks around it. */
+function isolate(value: string): string {
+  return /\p{Script=Arabic}|\p{Script=Hebrew}|\p{Script=Syriac}|\p{Script=Thaana}|\p{Script=Nko}/u.test(value)
+    ? `\u2068${value}\u2069`
+    : value;
 }
 
 function pick(forms: Plural, count: number): string {

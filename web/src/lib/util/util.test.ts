@@ -66,6 +66,10 @@ describe('texts', () => {
     expect(t('thread.via', { bot: 'support_bot' })).toBe('via @support_bot');
   });
 
+  test('a name that runs from right to left is kept apart from the words around it', () => {
+    expect(t('composer.replyPlaceholder', { name: 'نوا' })).toBe('Reply to \u2068نوا\u2069…');
+  });
+
   test('a value that contains braces is left alone', () => {
     expect(t('thread.via', { bot: '{bot}' })).toBe('via @{bot}');
   });

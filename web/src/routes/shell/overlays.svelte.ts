@@ -2,6 +2,11 @@
 class Overlays {
   palette = $state(false);
   shortcuts = $state(false);
+
+  /** From the moment one is asked for, also while its file is still on the way. */
+  get open(): boolean {
+    return this.palette || this.shortcuts;
+  }
 }
 
 export const overlays = new Overlays();
