@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const targetDir = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL('../../target', import.meta.url));
 const binary = process.env.SWITCHBOARD_BIN ?? join(targetDir, 'debug', 'switchboard');
@@ -23,6 +24,8 @@ interface Addresses {
 export class Server {
   readonly data = mkdtempSync(join(tmpdir(), 'switchboard-e2e-'));
   readonly log: string[] = [];
+  /** Settings for the next start. Telegram itself is out of reach, so that no test leaves this machine. */
+  readonly settings: Record<string, string> = { 'telegram.api_url': 'http://127.0.0.1:9' };
   url = '';
   sandbox = '';
   /** The one-time link; null once the workspace exists. */
@@ -31,12 +34,12 @@ export class Server {
 
   async start(): Promise<void> {
     const listen = this.url ? new URL(this.url).host : '127.0.0.1:0';
-    const sandbox = this.sandbox ? new URL(this.sandbox).host : '127.0.0.1:0';
-    const child = spawn(
-      binary,
-      ['serve', '--data', this.data, '--listen', listen, '--sandbox', '--set', `sandbox.listen=${sandbox}`],
-      { env: { ...process.env, SWITCHBOARD_SETUP_CODE: SETUP_CODE }, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
+    this.settings['sandbox.listen'] = this.sandbox ? new URL(this.sandbox).host : '127.0.0.1:0';
+    const set = Object.entries(this.settings).flatMap(([name, value]) => ['--set', `${name}=${value}`]);
+    const child = spawn(binary, ['serve', '--data', this.data, '--listen', listen, '--sandbox', ...set], {
+      env: { ...process.env, SWITCHBOARD_SETUP_CODE: SETUP_CODE },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#process = child;
     const found = await this.#read(child, this.url === '');
     this.url = found.url;
@@ -68,6 +71,12 @@ export class Server {
         if (stream) createInterface({ input: stream }).on('line', line);
       }
     });
+  }
+
+  /** Runs another command on the same data; the embedded database wants the server stopped meanwhile. */
+  async command(...args: string[]): Promise<string> {
+    const { stdout } = await promisify(execFile)(binary, [...args, '--data', this.data]);
+    return stdout.trim();
   }
 
   get text(): string {

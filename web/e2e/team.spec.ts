@@ -1,4 +1,4 @@
-import { expect, test } from './fixtures';
+import { expect, OWNER, test } from './fixtures';
 
 test('an invited operator answers, and does not see what is for admins', async ({
   desk,
@@ -106,15 +106,35 @@ test('an API key is shown once, works, and is refused after it was revoked', asy
   await api.dispose();
 });
 
-test('a wrong bot token is refused with the words of Telegram', async ({ desk, sandbox: _, page }) => {
+test('a bot is checked, and a wrong token is refused with the words of Telegram', async ({
+  desk,
+  sandbox,
+  server,
+  page,
+}) => {
   await desk.open('/settings/bots');
   await expect(page.getByText('Connected')).toBeVisible();
   await page.getByRole('button', { name: 'More actions' }).click();
   await page.getByRole('menuitem', { name: 'Check now' }).click();
   await expect(page.getByText('Checked with Telegram')).toBeVisible();
+
   await page.getByRole('button', { name: 'Connect a bot' }).click();
-  await page.getByLabel('Bot token').fill('hello');
-  await expect(page.getByText('This does not look like a bot token')).toBeVisible();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Bot token').fill('hello');
+  await expect(dialog.getByText('This does not look like a bot token')).toBeVisible();
+  const token = '1234567890:AAbbccddeeffgghhiijjkkllmmnnooppqqr';
+  await dialog.getByLabel('Bot token').fill(token);
+  await dialog.getByRole('button', { name: 'Check and connect' }).click();
+  await expect(dialog.getByRole('alert')).toContainText('Telegram');
+
+  // With the sandbox in the place of Telegram, somebody is there to refuse it.
+  await server.kill();
+  server.settings['telegram.api_url'] = sandbox.url;
+  await server.start();
+  await dialog.getByLabel('Bot token').fill(token);
+  await expect(dialog.getByRole('alert')).toHaveCount(0);
+  await dialog.getByRole('button', { name: 'Check and connect' }).click();
+  await expect(dialog.getByRole('alert')).toContainText('Unauthorized');
 });
 
 test('the name and the password can be changed', async ({ desk, sandbox: _, page }) => {
@@ -131,4 +151,23 @@ test('the name and the password can be changed', async ({ desk, sandbox: _, page
   await expect(page.getByText('Your other sessions have ended')).toBeVisible();
   await desk.open('/settings/audit');
   await expect(page.getByText('connected the bot')).toBeVisible();
+});
+
+test('a forgotten password is replaced by a one-time link', async ({ server, sandbox: _, page, context }) => {
+  await server.kill();
+  const link = new URL(await server.command('user', 'reset-password', OWNER.email));
+  await server.start();
+  await context.clearCookies();
+  await page.goto(`${server.url}/reset${link.hash}`);
+  await page.getByLabel('New password').fill('a new horse altogether 45');
+  await page.getByRole('button', { name: 'Set password' }).click();
+  await page.getByRole('link', { name: 'Go to sign-in' }).click();
+  await page.getByLabel('E-mail').fill(OWNER.email);
+  await page.getByLabel('Password', { exact: true }).fill('a new horse altogether 45');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByRole('heading', { name: 'Inbox', level: 1 })).toBeVisible();
+  await page.goto(`${server.url}/reset${link.hash}`);
+  await page.getByLabel('New password').fill('and another one 46');
+  await page.getByRole('button', { name: 'Set password' }).click();
+  await expect(page.getByRole('alert')).toBeVisible();
 });

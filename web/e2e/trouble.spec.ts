@@ -27,6 +27,48 @@ test('a killed server is noticed, and after its restart nothing is lost and noth
   await expect(desk.delivery('sent')).toHaveCount(2);
 });
 
+test('what is written while offline is sent once the network is back', async ({ desk, sandbox, context }) => {
+  const amira = await sandbox.person('Amira Haddad');
+  await amira.says('Hello');
+  await desk.choose('Amira Haddad');
+  await context.setOffline(true);
+  await expect(desk.banner).toContainText('You are offline');
+  await desk.write('Written on the train');
+  await expect(desk.message('Written on the train')).toBeVisible();
+  expect(await sandbox.sent()).toEqual([]);
+  await context.setOffline(false);
+  await expect(desk.banner).toHaveCount(0);
+  await sandbox.expectSent('Written on the train');
+  await expect(desk.message('Written on the train')).toHaveCount(1);
+});
+
+test('a message that was not confirmed survives a reload and is sent at most once', async ({
+  desk,
+  sandbox,
+  page,
+}) => {
+  const amira = await sandbox.person('Amira Haddad');
+  await amira.says('Hello');
+  await desk.choose('Amira Haddad');
+  // The server takes the message, but its answer and its event never reach the page.
+  await page.routeWebSocket('**/api/v1/live', () => undefined);
+  await page.reload();
+  await expect(desk.message('Hello')).toBeVisible();
+  await page.route('**/messages', async (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    await route.fetch();
+    return route.abort();
+  });
+  await desk.write('Only once');
+  await sandbox.expectSent('Only once');
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await page.reload();
+  await expect(desk.message('Only once')).toHaveCount(1);
+  await expect(desk.delivery('sent')).toBeVisible();
+  await expect(desk.log.getByRole('alert')).toHaveCount(0);
+  await sandbox.expectSent('Only once');
+});
+
 test('a refused message says why, and is delivered by trying again', async ({ desk, sandbox }) => {
   const amira = await sandbox.person('Amira Haddad');
   await amira.says('Hello');

@@ -1,6 +1,7 @@
 //! Customers who write, operators who reply, and one who watches the live stream, all through every crash.
 
 use std::{
+    collections::HashSet,
     path::Path,
     sync::{
         Arc, Mutex, PoisonError,
@@ -27,6 +28,8 @@ use crate::{
 const OPERATORS: u64 = 8;
 /// Customers who write at the same time.
 const WRITERS: u64 = 4;
+/// Replies that may be on their way at the same time: Telegram takes 30 a second of each bot, operators are faster.
+const MOST_WAITING: usize = 400;
 /// Between two attempts while the server is away.
 const AWAY: Duration = Duration::from_millis(20);
 
@@ -58,6 +61,8 @@ pub(super) struct Load {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Watched {
     pub(super) seqs: Vec<i64>,
+    /// Deliveries that have come to an end.
+    settled: HashSet<String>,
     pub(super) faults: Vec<String>,
 }
 
@@ -111,6 +116,10 @@ impl Load {
             if self.stopped() {
                 return;
             }
+            if self.waiting() > MOST_WAITING {
+                tokio::time::sleep(AWAY).await;
+                continue;
+            }
             let talk = index(&mut rng, self.talks.len());
             let key = format!("operator-{number}-{turn}");
             let text = format!("Reply {number}.{turn} to {}", self.talks[talk].name);
@@ -118,6 +127,12 @@ impl Load {
             self.journal.accepted(&key, Accepted { text, message, talk });
             tokio::time::sleep(Duration::from_millis(40 + rng.below(80))).await;
         }
+    }
+
+    /// Replies that were accepted and whose end the live client has not seen yet.
+    fn waiting(&self) -> usize {
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        self.journal.count().saturating_sub(watched.settled.len())
     }
 
     async fn reply(&self, conversation: &str, key: &str, text: &str) -> String {
@@ -175,6 +190,12 @@ impl Load {
             watched.faults.push("the live client was reset".to_owned());
         }
         let Some(seq) = frame["event"]["seq"].as_i64() else { return };
+        let delivery = &frame["event"]["body"]["delivery"];
+        if let (Some(id), Some("sent" | "unknown" | "failed" | "dead")) =
+            (delivery["id"].as_str(), delivery["state"].as_str())
+        {
+            watched.settled.insert(id.to_owned());
+        }
         match watched.seqs.last().copied() {
             // A repeat, which a client ignores.
             Some(last) if seq <= last => {

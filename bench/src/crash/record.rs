@@ -42,6 +42,10 @@ impl Journal {
         inner.1.insert(key.to_owned(), accepted);
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).1.len()
+    }
+
     pub(super) fn all(&self) -> Vec<Accepted> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.1.values().cloned().collect()

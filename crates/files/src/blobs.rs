@@ -108,7 +108,7 @@ pub trait Blobs: Send + Sync + 'static {
     /// At most `limit` blobs, in order of their hashes, from behind `after`.
     fn list(&self, after: Option<Hash>, limit: usize) -> BoxFuture<'_, Result<Vec<BlobInfo>, Error>>;
 
-    /// Removes what uploads left behind that began before `before` and were cut off by a crash; tells how many.
+    /// Removes what uploads left behind that began at `before` or earlier and were cut off by a crash; tells how many.
     fn tidy(&self, before: Timestamp) -> BoxFuture<'_, Result<u64, Error>>;
 }
 

@@ -91,10 +91,7 @@ async fn for_each(
     for chunk in due.chunk_by(|a, b| a.workspace == b.workspace) {
         let [first, ..] = chunk else { continue };
         let (chunk, change) = (chunk.to_vec(), change.clone());
-        files
-            .db()
-            .write_essential(first.workspace, move |tx| chunk.iter().try_for_each(|it| change(tx, it)))
-            .await?;
+        files.db().write_essential(first.workspace, move |tx| chunk.iter().try_for_each(|it| change(tx, it))).await?;
     }
     Ok(())
 }

@@ -74,13 +74,7 @@ struct Inner {
 
 impl Files {
     /// Files on this database, with their content in `blobs`.
-    pub fn new(
-        db: Db,
-        world: World,
-        blobs: Arc<dyn Blobs>,
-        access: Arc<dyn FileAccess>,
-        config: FilesConfig,
-    ) -> Self {
+    pub fn new(db: Db, world: World, blobs: Arc<dyn Blobs>, access: Arc<dyn FileAccess>, config: FilesConfig) -> Self {
         let uploads = Semaphore::new(config.uploads_at_once);
         Self(Arc::new(Inner { db, world, blobs, access, config, uploads }))
     }

@@ -155,7 +155,7 @@ impl Blobs for LocalBlobs {
             for entry in fs::read_dir(inner.folder.join(TMP))? {
                 let entry = entry?;
                 let begun = entry.file_name().to_str().and_then(Temp::begun);
-                if begun.is_some_and(|begun| begun < before) {
+                if begun.is_some_and(|begun| begun <= before) {
                     fs::remove_file(entry.path())?;
                     removed += 1;
                 }

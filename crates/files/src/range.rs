@@ -21,9 +21,8 @@ pub(crate) fn wanted(header: Option<&str>, size: u64) -> Wanted {
 
 fn one(spec: &str, size: u64) -> Option<Wanted> {
     let (first, last) = spec.split_once('-')?;
-    let number = |text: &str| -> Option<u64> {
-        text.bytes().all(|it| it.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-    };
+    let number =
+        |text: &str| -> Option<u64> { text.bytes().all(|it| it.is_ascii_digit()).then(|| text.parse().ok()).flatten() };
     let range = match (first, last) {
         ("", last) => size.saturating_sub(number(last)?)..size,
         (first, "") => number(first)?..size,

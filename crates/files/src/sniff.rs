@@ -177,7 +177,9 @@ mod tests {
 
     #[test]
     fn no_beginning_of_anything_breaks_it() {
-        for whole in [&mp3(), b"\0\0\0\x20ftypisom".as_slice(), b"OggS\0\x02", b"RIFF\x24\0\0\0WEBP", b"\x1a\x45\xdf\xa3\x9f"] {
+        for whole in
+            [&mp3(), b"\0\0\0\x20ftypisom".as_slice(), b"OggS\0\x02", b"RIFF\x24\0\0\0WEBP", b"\x1a\x45\xdf\xa3\x9f"]
+        {
             for end in 0..=whole.len() {
                 assert!(!sniff(&whole[..end]).is_empty());
             }
@@ -190,10 +192,14 @@ mod tests {
 
     #[test]
     fn only_the_listed_types_are_shown_in_place() {
-        for kind in ["image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "video/webm", "audio/ogg", "audio/mpeg"] {
+        for kind in
+            ["image/png", "image/jpeg", "image/gif", "image/webp", "video/mp4", "video/webm", "audio/ogg", "audio/mpeg"]
+        {
             assert!(is_inline(kind), "{kind}");
         }
-        for kind in ["image/svg+xml", "text/html", "application/pdf", "text/plain", UNKNOWN, "audio/mp4", "image/PNG", ""] {
+        for kind in
+            ["image/svg+xml", "text/html", "application/pdf", "text/plain", UNKNOWN, "audio/mp4", "image/PNG", ""]
+        {
             assert!(!is_inline(kind), "{kind}");
         }
     }

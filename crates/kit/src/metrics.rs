@@ -128,7 +128,12 @@ type Check = Arc<dyn Fn(Hub) -> BoxFuture<'static, Result<(), String>> + Send + 
 
 /// What has to answer for the server to be ready.
 #[derive(Default)]
-pub struct Readiness(RwLock<Vec<(&'static str, Check)>>);
+pub struct Readiness {
+    checks: RwLock<Vec<(&'static str, Check)>>,
+    /// Held while the dependencies are asked. Anybody may ask, and the answer costs a write: one at a time cannot crowd out
+    /// other work, however many ask.
+    turn: tokio::sync::Mutex<()>,
+}
 
 impl Readiness {
     /// Adds a dependency; the error says in a sentence what is wrong with it.
@@ -136,12 +141,17 @@ impl Readiness {
     where
         F: Fn(Hub) -> BoxFuture<'static, Result<(), String>> + Send + Sync + 'static,
     {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).push((name, Arc::new(check)));
+        self.checks.write().unwrap_or_else(PoisonError::into_inner).push((name, Arc::new(check)));
+    }
+
+    /// Waits for the turn to ask.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Asks every dependency.
     pub(crate) async fn ask(&self, hub: &Hub) -> Vec<(&'static str, Result<(), String>)> {
-        let checks = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let checks = self.checks.read().unwrap_or_else(PoisonError::into_inner).clone();
         let ask = checks.into_iter().map(|(name, check)| async move { (name, check(hub.clone()).await) });
         futures_util::future::join_all(ask).await
     }

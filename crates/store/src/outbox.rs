@@ -271,18 +271,6 @@ pub fn get(tx: &mut Tx<'_>, workspace: WorkspaceId, id: DeliveryId) -> Result<Op
     )
 }
 
-/// The item that carries a message; the newest, should there be several.
-///
-/// # Errors
-/// See [`Error`].
-pub fn of_message(tx: &mut Tx<'_>, message: MessageId) -> Result<Option<Delivery>, Error> {
-    tx.first(
-        concat!("SELECT ", columns!(), " FROM deliveries WHERE message_id = $1 ORDER BY position DESC LIMIT 1"),
-        args![message],
-        read,
-    )
-}
-
 /// Up to `limit` items of a workspace below `before` (a position), newest first, of one state or of all.
 ///
 /// # Errors

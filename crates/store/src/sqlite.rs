@@ -4,6 +4,7 @@ use std::{collections::HashMap, path::Path, sync::Arc};
 
 use rusqlite::{
     Connection, ErrorCode, OpenFlags,
+    config::DbConfig,
     types::{ToSqlOutput, ValueRef},
 };
 
@@ -60,6 +61,10 @@ impl Sqlite {
     fn wrap(connection: Connection) -> Result<Self, Error> {
         connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(|e| error(&e))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Plans depend on the text alone. Otherwise each new value of a parameter that a partial index might care for
+        // prepares its statement again, which cost more than running it.
+        let stable = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
+        stable.map_err(|e| error(&e))?;
         let sqlite = Self { connection, rewritten: HashMap::new() };
         sqlite.pragma("PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;")?;
         Ok(sqlite)

@@ -44,6 +44,8 @@ impl Reply {
         let detail = reply.json["detail"].as_str().unwrap_or_default();
         let is_sentence = detail.ends_with('.') && !detail.starts_with(char::is_lowercase);
         assert!(is_sentence, "{} answered with no sentence: {detail:?}", reply.asked);
+        let waits = reply.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0);
+        assert!(waits || ![429, 503].contains(&status), "{} does not say when to come again", reply.asked);
         reply
     }
 

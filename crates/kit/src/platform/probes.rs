@@ -22,8 +22,10 @@ pub(crate) async fn live() -> Json<Value> {
 
 /// Everything that the server needs answers: the database takes a write, and what features registered.
 pub(crate) async fn ready(State(hub): State<Hub>, caller: Caller, headers: HeaderMap) -> Response {
+    let turn = hub.readiness().turn().await;
     let mut checks = vec![("database", write_probe(&hub).await)];
     checks.extend(hub.readiness().ask(&hub).await);
+    drop(turn);
     let ready = checks.iter().all(|(_, outcome)| outcome.is_ok()) && !hub.shutdown().is_cancelled();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut body = json!({ "status": if ready { "ready" } else { "not_ready" } });

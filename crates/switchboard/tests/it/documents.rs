@@ -1,11 +1,11 @@
 //! The documents name things that exist.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use serde_json::Value;
 use toml::Table;
 
-use crate::structure::{read, root, rust_files};
+use crate::structure::{crates, read, root, rust_files};
 
 fn document(name: &str) -> String {
     read(&root().join("docs").join(name))
@@ -31,9 +31,11 @@ fn every_test_that_the_architecture_names_exists() {
     assert!(missing.is_empty(), "no such tests: {missing:#?}");
 }
 
-/// The codes that stand as literals in calls of `Problem`'s constructors.
+/// The codes that stand as literals in calls of `Problem`'s constructors, in the crates that the binary is made of.
 fn codes() -> BTreeSet<String> {
-    let sources = sources();
+    let parts = &crates("dependencies")["switchboard"];
+    let is_part = |path: &&PathBuf| path.components().any(|it| parts.contains(&*it.as_os_str().to_string_lossy()));
+    let sources = rust_files().iter().filter(is_part).map(|path| read(path)).collect::<Vec<_>>().join("\n");
     let mut found = BTreeSet::new();
     for constructor in ["Problem::new(", "Problem::invalid(", "Problem::conflict(", "Problem::unavailable("] {
         for (at, _) in sources.match_indices(constructor) {

@@ -352,6 +352,20 @@ async fn every_role_may_do_what_it_should_and_nothing_else() {
     world.hub.finish().await;
 }
 
+/// A malformed key is refused by whatever looks at the key, and before the body is looked at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_write_of_a_principal_looks_at_its_idempotency_key() {
+    let world = World::new().await;
+    let owner = &world.members[0].1;
+    let exempt = |row: &Row| row.method == Method::GET || row.need == "public" || row.path.starts_with("/auth/");
+    for row in table().iter().filter(|row| !exempt(row)) {
+        let request = owner.request(row.method.clone(), &world.path(row, false)).key("two words").json(&row.body);
+        let reply = request.await;
+        assert_eq!(reply.json["code"], "idempotency_key_invalid", "{} {}: {}", row.method, row.path, reply.text);
+    }
+    world.hub.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_is_no_person() {
     let world = World::new().await;

@@ -66,6 +66,19 @@ async fn a_wrong_or_missing_secret_is_refused_and_stores_nothing() {
 }
 
 #[tokio::test]
+async fn a_wrong_secret_counts_against_its_address_and_a_right_one_does_not() {
+    let world = World::start().await;
+    let bot = world.bot_in("webhook").await;
+    let caller = Caller::of(&world, &bot).await;
+    let left = |reply: &Reply| reply.header("x-ratelimit-remaining").parse::<u64>().ok();
+    let first = left(&caller.send_as("guess", &text(1, 1, "hi")).await.expect(403)).expect("it is counted");
+    let second = left(&caller.send_as("", &text(1, 1, "hi")).await.expect(403));
+    assert_eq!(second, Some(first - 1));
+    assert_eq!(left(&caller.send(&text(1, 1, "hi")).await.expect(200)), None);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn an_update_that_is_sent_twice_is_stored_once_whatever_the_order_of_numbers() {
     let world = World::start().await;
     let bot = world.bot_in("webhook").await;

@@ -3,6 +3,7 @@ import { idempotencyKey } from '$lib/api/client';
 import { ApiProblem } from '$lib/api/problem';
 import { session } from '$lib/session/session.svelte';
 import { applyAll } from './apply';
+import { backoff } from './backoff';
 import { LiveClient, type LiveStatus, type Socket } from './client';
 import type { LiveEvent } from './events';
 import { ListWindow, type Filter } from './lists.svelte';
@@ -43,19 +44,25 @@ class Hub {
   #based = false;
   #countsTimer: ReturnType<typeof setTimeout> | undefined;
   #fetching = new Set<string>();
+  #running = false;
+  #failures = 0;
+  #again: ReturnType<typeof setTimeout> | undefined;
 
   /** Starts the stream and fills the inbox; returns how to stop it. */
   start(): () => void {
+    this.#running = true;
     const offToken = session.onToken((token) => this.#live?.renewed(token));
     const nudge = () => document.visibilityState === 'visible' && this.#live?.nudge();
     addEventListener('online', nudge);
     document.addEventListener('visibilitychange', nudge);
     void this.#load();
     return () => {
+      this.#running = false;
       offToken();
       removeEventListener('online', nudge);
       document.removeEventListener('visibilitychange', nudge);
       clearTimeout(this.#countsTimer);
+      clearTimeout(this.#again);
       this.#live?.stop();
       this.#live = null;
       this.#based = false;
@@ -95,6 +102,7 @@ class Hub {
     this.#holding = true;
     try {
       const counts = session.can('conversations.read') ? await api.conversations.counts() : null;
+      if (!this.#running) return;
       this.#connect(counts?.live_cursor ?? null);
       this.state = merge.rebased(this.state);
       this.#based = true;
@@ -106,19 +114,24 @@ class Hub {
         counts && this.loadList(this.filter),
         counts && openId && this.openThread(openId),
       ]);
+      if (this.lists[this.filter].failed) throw this.lists[this.filter].failed;
+      this.#failures = 0;
       void this.#loadTroubles();
     } catch (error) {
-      // Without a stream the list's own retry is the way back; with one, the next reconnect is.
+      if (!this.#running) return;
       this.lists[this.filter].failed = error;
       if (this.#openId) this.threadErrors = new Map([[this.#openId, error]]);
+      this.#failures += 1;
+      this.#again = setTimeout(() => this.reload(), backoff(this.#failures, Math.random));
     } finally {
       this.#holding = false;
       this.#flushSoon();
     }
   }
 
-  /** Loads all again after a failed first load. */
+  /** Loads all again after a failure: by itself after a pause, or at once when a person asks. */
   reload(): void {
+    clearTimeout(this.#again);
     this.threadErrors = new Map();
     void this.#load();
   }

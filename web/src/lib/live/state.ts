@@ -85,6 +85,15 @@ export function unreadOf(
   return read === undefined ? 0 : Math.max(0, conversation.inbound_total - read);
 }
 
+/** Open conversations with something unread, among those that are loaded. */
+export function unreadConversations(state: HubState): number {
+  let count = 0;
+  for (const one of state.conversations.values()) {
+    if (one.status === 'open' && unreadOf(state, one) > 0) count += 1;
+  }
+  return count;
+}
+
 const TROUBLED: readonly DeliveryState[] = ['failed', 'unknown', 'dead'];
 
 /** Whether a person should look at a delivery in this state. */
