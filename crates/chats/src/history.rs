@@ -76,9 +76,8 @@ fn below(tx: &mut Tx<'_>, (workspace, chat): Place, seq: Seq, limit: i64) -> Res
 }
 
 fn above(tx: &mut Tx<'_>, (workspace, chat): Place, seq: Seq, limit: i64) -> Result<(Vec<Message>, bool), Error> {
-    let sql = format!(
-        "SELECT {COLUMNS} WHERE m.chat_id = $1 AND m.seq > $2 AND m.workspace_id = $4 ORDER BY m.seq LIMIT $3"
-    );
+    let sql =
+        format!("SELECT {COLUMNS} WHERE m.chat_id = $1 AND m.seq > $2 AND m.workspace_id = $4 ORDER BY m.seq LIMIT $3");
     let found = tx.query(&sql, args![chat, seq, limit + 1, workspace], read)?;
     Ok(cut(found, limit))
 }

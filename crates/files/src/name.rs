@@ -80,6 +80,9 @@ pub(crate) fn disposition(inline: bool, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -132,5 +135,15 @@ mod tests {
         }
         assert_eq!((unpercent("100%"), unpercent("%f"), unpercent("%zz")), ("100%".into(), "%f".into(), "%zz".into()));
         assert_eq!(unpercent("%ff"), "\u{fffd}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_becomes_one_that_a_header_can_carry(name in any::<String>()) {
+            let clean = clean(&name);
+            prop_assert!(!clean.is_empty() && clean.chars().count() <= MOST && !clean.contains(['/', '\\', '\0']));
+            prop_assert!(HeaderValue::from_str(&disposition(true, &clean)).is_ok());
+            prop_assert_eq!(unpercent(&percent(&clean)), clean);
+        }
     }
 }

@@ -55,6 +55,8 @@ fn jpeg(head: &[u8]) -> Option<Dimensions> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
 
     #[test]
@@ -81,5 +83,17 @@ mod tests {
         }
         assert_eq!(dimensions("image/jpeg", b"\xff\xd8\xff\xe0\0\0\xff\xe0\0\0"), None);
         assert_eq!(dimensions("image/gif", b"GIF89a\0\0\0\0"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_it(head in vec(any::<u8>(), 0..200), start in 0..5_usize) {
+            let starts: [&[u8]; 5] = [b"", b"\xff\xd8\xff\xe0", b"RIFF\0\0\0\0WEBPVP8X", b"RIFF\0\0\0\0WEBPVP8L", b"GIF89a"];
+            let head = [starts[start], &head].concat();
+            prop_assert!(!crate::sniff(&head).is_empty());
+            for kind in ["image/png", "image/jpeg", "image/gif", "image/webp"] {
+                prop_assert!(dimensions(kind, &head).is_none_or(|(width, height)| width > 0 && height > 0));
+            }
+        }
     }
 }

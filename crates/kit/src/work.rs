@@ -30,6 +30,8 @@ pub const LEASE: Duration = Duration::from_secs(60);
 const RENEW: Duration = Duration::from_secs(20);
 /// On PostgreSQL another node may have scheduled something.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// How long the runner rests at most: a clock that jumped forward has made jobs due meanwhile.
+const MOST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs the jobs of one kind. Work is done at least once, so it has to be idempotent.
 pub trait JobHandler: Send + Sync + 'static {
@@ -215,9 +217,8 @@ async fn rest(hub: &Hub, due: bool) -> Result<(), store::Error> {
     if due {
         pause = pause.max(Duration::from_secs(1));
     }
-    if hub.db().driver() == Driver::Postgres {
-        pause = pause.min(LOOK_AGAIN);
-    }
+    // Other nodes schedule without waking this one, and a wall clock that jumps makes a pause wrong.
+    pause = pause.min(if hub.db().driver() == Driver::Postgres { LOOK_AGAIN } else { MOST_PAUSE });
     tokio::select! {
         () = hub.shutdown().cancelled() => {}
         () = hub.workers().0.notified() => {}

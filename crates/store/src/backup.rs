@@ -30,7 +30,7 @@ use crate::{
     copy,
     db::{FOLDER_LOCK, lock_file},
     meta, migrate,
-    sqlite::Sqlite,
+    sqlite::{Sqlite, make_private},
 };
 
 /// The name of a backup while it is written, and of the lock that keeps two from being written in one folder.
@@ -108,6 +108,7 @@ fn write_backup(config: &DbConfig, world: &World, partial: &Path, runtime: &Hand
     if config.url.is_none() {
         let mut source = Sqlite::reader(&config.sqlite_file())?;
         source.pragma("PRAGMA query_only = OFF")?;
+        make_private(partial)?;
         source.exec("VACUUM INTO $1", args![path_text(partial)?])?;
     }
     let mut target = Conn::Sqlite(Sqlite::scratch(partial)?);
@@ -232,7 +233,12 @@ pub async fn transfer(from: &Db, target: &DbConfig) -> Result<Summary, Error> {
 
 /// Makes the copy that becomes the installation: schema up to date, new epoch, no lease held.
 fn prepare(path: &Path, stage: &Path, world: &World) -> Result<(), Error> {
-    std::fs::copy(path, stage).map_err(file_error)?;
+    make_private(stage)?;
+    // Not `fs::copy`, which would give the data the mode of the backup.
+    let mut from = File::open(path).map_err(file_error)?;
+    let mut to = File::options().write(true).open(stage).map_err(file_error)?;
+    io::copy(&mut from, &mut to).map_err(file_error)?;
+    drop((from, to));
     let mut copy = Conn::Sqlite(Sqlite::scratch(stage)?);
     migrate::run(&mut copy, world)?;
     let epoch: String = world.random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();

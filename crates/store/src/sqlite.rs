@@ -21,9 +21,25 @@ pub(crate) struct Sqlite {
     rewritten: HashMap<Box<str>, Arc<str>>,
 }
 
+/// Makes an empty file that only its owner can read, when there is none. SQLite takes it for a new database, and gives
+/// the files that it puts beside it the same mode.
+pub(crate) fn make_private(path: &Path) -> Result<(), Error> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists && !path.exists() => {
+            Err(Error::Unavailable(format!("{}: {e}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Sqlite {
     /// Opens the file for writing, creating it when absent.
     pub(crate) fn writer(path: &Path, max_pages: Option<u32>) -> Result<Self, Error> {
+        make_private(path)?;
         let connection = Connection::open(path).map_err(|e| error(&e))?;
         let sqlite = Self::wrap(connection)?;
         sqlite.pragma(&format!(
@@ -44,6 +60,7 @@ impl Sqlite {
 
     /// Opens a new file that one thread fills at once. Nothing is durable before its owner syncs the file.
     pub(crate) fn scratch(path: &Path) -> Result<Self, Error> {
+        make_private(path)?;
         let sqlite = Self::wrap(Connection::open(path).map_err(|e| error(&e))?)?;
         sqlite.pragma("PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;")?;
         Ok(sqlite)

@@ -120,11 +120,12 @@ pub fn position(tx: &mut Tx<'_>, subscriber: &str, workspace: WorkspaceId) -> Re
 pub fn advance(tx: &mut Tx<'_>, subscriber: &dyn Subscriber, limit: i64) -> Result<Progress, Error> {
     let workspace = tx.workspace();
     let (start, halted) = position(tx, subscriber.name(), workspace)?;
-    if halted.is_some() {
-        return Ok(Progress { seq: start, more: false, halted: true });
-    }
+    // First, so that a rebuild that failed is tried again with the next events.
     if start < log::floor(tx, workspace)? {
         return rebuild(tx, subscriber);
+    }
+    if halted.is_some() {
+        return Ok(Progress { seq: start, more: false, halted: true });
     }
     let events = log::after(tx, workspace, start, limit)?;
     let more = i64::try_from(events.len()).is_ok_and(|count| count == limit);

@@ -147,3 +147,11 @@ async fn a_malformed_id_names_nothing() {
     }
     place.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_tls_the_cookie_never_travels_without() {
+    let place = Place::behind_tls().await;
+    let set = place.hub.owner().await.post("/api/v1/files/session", json!({})).await.expect(204);
+    assert!(set.header("set-cookie").ends_with("; SameSite=Strict; Secure"));
+    place.close().await;
+}

@@ -11,8 +11,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Place {
-    /// Lets time pass, once both clean-ups have ended their last run: when they do decides when they run next.
-    async fn pass(&self, time: Duration) {
+    /// Waits until both clean-ups have ended their last run.
+    async fn rested(&self) {
         eventually(async || {
             let waiting: Result<i64, store::Error> = self
                 .hub
@@ -27,6 +27,11 @@ impl Place {
             (waiting == Ok(2)).then_some(())
         })
         .await;
+    }
+
+    /// Lets time pass. A clean-up that ran over it would run next only a whole interval after.
+    async fn pass(&self, time: Duration) {
+        self.rested().await;
         self.hub.clock().advance(time);
     }
 
@@ -93,7 +98,8 @@ async fn an_unused_file_goes_after_a_day_and_its_content_a_day_later() {
     assert!(place.has_row(used.id).await && place.has_blob(used.hash).await);
     place.run(move |tx| files::release(tx, message)).await.expect("released");
     place.pass(DAY - HOUR).await;
-    assert!(place.has_row(used.id).await);
+    place.rested().await;
+    assert!(place.has_row(used.id).await, "it was released only 23 hours ago");
     place.pass(HOUR).await;
     place.row_goes(used.id).await;
     place.pass(DAY).await;
@@ -153,5 +159,30 @@ async fn an_upload_that_its_client_gave_up_is_dropped_at_once() {
     eventually(async || (place.unfinished() == 0).then_some(())).await;
     let missing = place.files.open(Hash::of(b"half"), 0..4).await;
     assert!(matches!(missing, Err(Error::Missing(_))));
+    place.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_files_of_several_workspaces_go_at_once() {
+    let place = Place::open().await;
+    let content = place.files.store(bytes(PNG)).await.expect("stored");
+    let world = place.hub.hub().world();
+    for workspace in [place.workspace().await, world.id(), world.id()] {
+        let added = place.hub.db().write(workspace, move |tx| {
+            (0..150).try_for_each(|number| files::add(tx, ActorRef::SYSTEM, &number.to_string(), &content).map(drop))
+        });
+        assert_eq!(added.await, Ok::<_, store::Error>(()));
+    }
+    place.pass(DAY).await;
+    place.rested().await;
+    let left = async |sql: &'static str| {
+        let count = place.hub.db().read(move |tx| tx.one(sql, &[], |row| row.get::<i64>(0))).await;
+        count.map_err(|e: store::Error| e).expect("countable")
+    };
+    assert_eq!(left("SELECT COUNT(*) FROM files WHERE deleted_at IS NULL OR name <> ''").await, 0);
+    assert_eq!(left("SELECT COUNT(*) FROM files").await, 450);
+    place.pass(DAY).await;
+    place.blob_goes(content.hash).await;
+    assert_eq!(left("SELECT COUNT(*) FROM files").await, 0);
     place.close().await;
 }

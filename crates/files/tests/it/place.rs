@@ -13,7 +13,7 @@ use bytes::Bytes;
 use files::{BlobInfo, Blobs as _, ByteStream, Error, File, FileAccess, FileId, Files, FilesConfig, LocalBlobs};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use identity::{Identity, SetupCode};
-use kit::Principal;
+use kit::{HttpConfig, Principal};
 use model::{MessageId, Right, Role, Secret, WorkspaceId, World};
 use serde_json::json;
 use store::{Db, Tx};
@@ -67,18 +67,23 @@ fn plan(parts: &Parts, free: &Arc<AtomicU64>, config: FilesConfig) -> Plan {
 impl Place {
     /// A server as it is by default.
     pub(crate) async fn open() -> Self {
-        Self::with(FilesConfig::default()).await
+        Self::with(FilesConfig::default(), |_| ()).await
     }
 
     /// A server that takes files up to [`LIMIT`], one at a time.
     pub(crate) async fn small() -> Self {
-        Self::with(FilesConfig { max_size: LIMIT, uploads_at_once: 1 }).await
+        Self::with(FilesConfig { max_size: LIMIT, uploads_at_once: 1 }, |_| ()).await
     }
 
-    async fn with(config: FilesConfig) -> Self {
+    /// A server that people reach over TLS.
+    pub(crate) async fn behind_tls() -> Self {
+        Self::with(FilesConfig::default(), |http| http.public_url = "https://desk.example".to_owned()).await
+    }
+
+    async fn with(config: FilesConfig, http: fn(&mut HttpConfig)) -> Self {
         let free = Arc::new(AtomicU64::new(u64::MAX));
         let told = free.clone();
-        let hub = TestHub::builder().features(move |parts| plan(parts, &told, config)).start().await;
+        let hub = TestHub::builder().features(move |parts| plan(parts, &told, config)).config(http).start().await;
         let (files, blobs) = make(hub.db(), hub.hub().world(), &free, config);
         Self { hub, files, blobs, free }
     }

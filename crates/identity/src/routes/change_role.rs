@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     model::{Member, may_manage, role_too_high},
-    rows::members,
+    rows::{invitations, members},
 };
 
 /// What a member shall be.
@@ -18,7 +18,8 @@ pub(crate) struct ChangeRole {
     role: Role,
 }
 
-/// Gives a member another role. His access tokens end and his live streams close, so that it takes effect at once.
+/// Gives a member another role. His access tokens end and his live streams close, so that it takes effect at once; what he
+/// invited to and could not grant any more is taken back.
 #[utoipa::path(
     patch, path = "/members/{user_id}", tag = "members", params(("user_id" = UserId, Path)),
     request_body = ChangeRole, responses((status = 200, body = Member))
@@ -53,6 +54,7 @@ fn change(
     keep_an_owner(tx, &member)?;
     let before = member.role;
     let member = members::set_role(tx, principal.actor(), member, role)?;
+    invitations::withdraw(tx, principal.actor(), user.uuid(), |granted| role.may_manage(granted))?;
     let act = Act::by(principal, "member.role_changed").on("member", user, &member.user.name);
     act.detail(json!({ "from": before, "to": role })).from(caller.address()).record(tx)?;
     Ok(member)

@@ -64,7 +64,10 @@ fn create(
         return Err(role_too_high());
     }
     if members::has_email(tx, &invite.email)? {
-        return Err(Problem::conflict("already_member", "Somebody with this e-mail address is a member already. Change his role instead."));
+        return Err(Problem::conflict(
+            "already_member",
+            "Somebody with this e-mail address is a member already. Change his role instead.",
+        ));
     }
     for earlier in invitations::pending_for(tx, &invite.email)? {
         invitations::revoke(tx, principal.actor(), earlier)?;

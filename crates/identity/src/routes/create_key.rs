@@ -65,7 +65,11 @@ fn check(principal: &Principal, input: &CreateKey, now: Timestamp) -> Result<New
             .detail("A key can only be given rights that you have yourself. Leave the others out."));
     }
     if input.expires_at.is_some_and(|end| end <= now) {
-        return Err(Problem::invalid_field("expires_at", "expires_in_the_past", "The key's end lies in the past. Choose a later one, or none."));
+        return Err(Problem::invalid_field(
+            "expires_at",
+            "expires_in_the_past",
+            "The key's end lies in the past. Choose a later one, or none.",
+        ));
     }
     if input.rate_limit.is_some_and(|limit| !(1..=MOST_PER_MINUTE).contains(&limit)) {
         return Err(Problem::invalid_field(

@@ -5,10 +5,10 @@ use store::Tx;
 
 use crate::{
     routes::change_role::{keep_an_owner, touchable},
-    rows::members,
+    rows::{invitations, members},
 };
 
-/// Ends a membership. The person keeps his account, and his other workspaces.
+/// Ends a membership, and takes back whom he invited. The person keeps his account, and his other workspaces.
 #[utoipa::path(
     delete, path = "/members/{user_id}", tag = "members", params(("user_id" = UserId, Path)), responses((status = 204))
 )]
@@ -28,6 +28,7 @@ fn remove(tx: &mut Tx<'_>, principal: &Principal, caller: &Caller, user: UserId)
     let member = touchable(tx, principal, user)?;
     keep_an_owner(tx, &member)?;
     members::remove(tx, principal.actor(), user)?;
+    invitations::withdraw(tx, principal.actor(), user.uuid(), |_| false)?;
     Act::by(principal, "member.removed").on("member", user, &member.user.name).from(caller.address()).record(tx)?;
     Ok(())
 }

@@ -3,7 +3,7 @@ use kit::{Allowed, Caller, Hub, Path, Principal, Problem, Write, audit::Act, rig
 use model::KeyId;
 use store::Tx;
 
-use crate::rows::keys;
+use crate::rows::{invitations, keys};
 
 /// Revokes an API key: refused from the next request on, its live streams close. A revoked one stays as it is.
 #[utoipa::path(delete, path = "/keys/{id}", tag = "keys", params(("id" = KeyId, Path)), responses((status = 204)))]
@@ -25,6 +25,7 @@ fn revoke(tx: &mut Tx<'_>, principal: &Principal, caller: &Caller, id: KeyId) ->
         return Ok(());
     }
     let key = keys::revoke(tx, principal.actor(), key)?;
+    invitations::withdraw(tx, principal.actor(), id.uuid(), |_| false)?;
     Act::by(principal, "key.revoked").on("key", id, key.name).from(caller.address()).record(tx)?;
     Ok(())
 }

@@ -124,6 +124,27 @@ pub(crate) fn pending_for(tx: &mut Tx<'_>, email: &str) -> Result<Vec<Invitation
     )
 }
 
+/// Takes back what `inviter`, a user or a key, invited to and may not grant any more; `may_grant` says what he still may.
+pub(crate) fn withdraw(
+    tx: &mut Tx<'_>,
+    actor: ActorRef,
+    inviter: Uuid,
+    may_grant: impl Fn(Role) -> bool,
+) -> Result<(), Error> {
+    let (workspace, now) = (tx.workspace(), tx.now());
+    let pending = tx.query(
+        "SELECT id, email, role, invited_by, invited_by_name, created_at, expires_at, accepted_at, revoked_at FROM invitations
+         WHERE workspace_id = $1 AND invited_by = $2 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > $3
+         ORDER BY id DESC",
+        args![workspace, inviter, now],
+        |row| invitation(row, now),
+    )?;
+    for invitation in pending.into_iter().filter(|it| !may_grant(it.role)) {
+        revoke(tx, actor, invitation)?;
+    }
+    Ok(())
+}
+
 /// Takes a pending invitation back.
 pub(crate) fn revoke(tx: &mut Tx<'_>, actor: ActorRef, invitation: Invitation) -> Result<Invitation, Error> {
     let (workspace, now) = (tx.workspace(), tx.now());

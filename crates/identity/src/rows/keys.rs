@@ -123,10 +123,7 @@ pub(crate) fn live(tx: &mut Tx<'_>, prefix: &str) -> Result<Option<LiveKey>, Err
 /// Revokes a key: refused from now on, its streams closed by the event.
 pub(crate) fn revoke(tx: &mut Tx<'_>, actor: ActorRef, key: ApiKey) -> Result<ApiKey, Error> {
     let (workspace, now) = (tx.workspace(), tx.now());
-    tx.exec(
-        "UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND workspace_id = $3",
-        args![key.id, now, workspace],
-    )?;
+    tx.exec("UPDATE api_keys SET revoked_at = $2 WHERE id = $1 AND workspace_id = $3", args![key.id, now, workspace])?;
     let key = ApiKey { revoked_at: Some(now), ..key };
     tell(tx, "key.updated", actor, SEEN_BY, key.id.uuid(), &json!({ "key": key }))?;
     Ok(key)

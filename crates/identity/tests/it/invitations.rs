@@ -162,3 +162,46 @@ async fn a_repeat_of_an_invitation_does_not_show_the_link_again() {
     assert_eq!(server.get("/invitations").by(&ada).send().await.expect(200).items().len(), 1);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn what_somebody_may_not_grant_any_more_is_taken_back_with_his_role() {
+    let server = Server::start().await;
+    let ada = server.owner().await;
+    let boss = server.member(&ada, "owner").await;
+    let (owner, guest) = (
+        server.invite(&boss, "second@example.org", "owner").await,
+        server.invite(&boss, "third@example.org", "guest").await,
+    );
+    let role = |role: &str| server.patch(&format!("/members/{}", boss.id), json!({ "role": role })).by(&ada);
+    role("admin").send().await.expect(200);
+    accept(&server, &owner, Some("Second"), PASSWORD).await.refused(410, "invitation_revoked");
+    preview(&server, &guest).await.expect(200);
+    role("operator").send().await.expect(200);
+    preview(&server, &guest).await.refused(410, "invitation_revoked");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_removed_member_and_a_revoked_key_leave_no_open_invitation() {
+    let server = Server::start().await;
+    let ada = server.owner().await;
+    let admin = server.member(&ada, "admin").await;
+    let his = server.invite(&admin, "friend@example.org", "admin").await;
+    let hers = server.invite(&ada, "other@example.org", "admin").await;
+    server.delete(&format!("/members/{}", admin.id)).by(&ada).send().await.expect(204);
+    accept(&server, &his, Some("Friend"), PASSWORD).await.refused(410, "invitation_revoked");
+    preview(&server, &hers).await.expect(200);
+    let key = json!({ "name": "CI", "scopes": ["members.manage", "live.read"] });
+    let key = server.post("/keys", key).by(&ada).send().await.expect(201).json;
+    let invited = server
+        .post("/invitations", json!({ "email": "robot@example.org", "role": "guest" }))
+        .bearer(key["secret"].as_str().unwrap())
+        .send()
+        .await
+        .expect(201);
+    let token = invited.json["link"].as_str().unwrap().rsplit_once('#').unwrap().1;
+    preview(&server, token).await.expect(200);
+    server.delete(&format!("/keys/{}", key["id"].as_str().unwrap())).by(&ada).send().await.expect(204);
+    preview(&server, token).await.refused(410, "invitation_revoked");
+    server.stop().await;
+}

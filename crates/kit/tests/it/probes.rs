@@ -1,3 +1,8 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use testkit::TestHub;
 
 use crate::fixture::{append_many, notes, tokens};
@@ -16,6 +21,28 @@ async fn ready_asks_every_dependency_and_live_asks_none() {
     assert_eq!(status, 503);
     assert_eq!(body["checks"]["telegram"], "nobody answers");
     hub.stranger().get("/live").await.expect(200);
+    hub.finish().await;
+}
+
+#[tokio::test]
+async fn however_many_ask_the_dependencies_are_asked_by_one_at_a_time() {
+    let hub = notes(&tokens()).start().await;
+    let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (entered, highest) = (inside.clone(), most.clone());
+    hub.hub().readiness().register("slow", move |_| {
+        let (inside, most) = (entered.clone(), highest.clone());
+        Box::pin(async move {
+            most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+            inside.fetch_sub(1, Ordering::SeqCst);
+            Ok(())
+        })
+    });
+    let all = futures_util::future::join_all((0..20).map(|_| ready(&hub))).await;
+    assert!(all.iter().all(|(status, _)| *status == 200));
+    assert_eq!(most.load(Ordering::SeqCst), 1);
     hub.finish().await;
 }
 

@@ -370,3 +370,32 @@ async fn an_old_backup_is_brought_up_to_date() {
         db.close().await;
     }
 }
+
+/// Messages and password hashes are in them, so other people on the machine must not read them.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn only_their_owner_reads_the_data_and_its_backups() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let place = Place::sqlite().await;
+    seal(&place).await;
+    place.write(place.workspace(), reply).await;
+    let (backups, restored) = (place.folder.path().join("backups"), tempfile::tempdir().expect("a temporary folder"));
+    let path = backups.join("one.db");
+    backup::create(&place.db, &path).await.expect("a backup is made");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("ours");
+    let target = DbConfig { folder: restored.path().to_owned(), ..place.config.clone() };
+    backup::restore(&path, &target, &place.world, RIGHT_KEY).await.expect("it is restored");
+    backup::create(&place.db, &backups.join("two.db")).await.expect("another one");
+    let mut seen = 0;
+    for folder in [place.config.folder.as_path(), &backups, restored.path()] {
+        for entry in std::fs::read_dir(folder).expect("readable").flatten() {
+            let found = entry.metadata().expect("a file");
+            if found.is_file() && found.len() > 0 && entry.path() != path {
+                assert_eq!(found.permissions().mode() & 0o077, 0, "{}", entry.path().display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 4, "database, log, backup and restored database: {seen}");
+}

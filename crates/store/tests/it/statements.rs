@@ -233,7 +233,10 @@ const OF_ALL_WORKSPACES: &[(&str, &str)] = &[
     // The server's own work, which no principal asks for.
     (" jobs ", "the runner works for all; a job carries its workspace"),
     ("SELECT workspace_id, event_seq FROM counters", "the heads of all logs"),
-    ("FROM deliveries WHERE owner_id = $1 AND state IN ('queued', 'retrying')", "the sender of one bot, which is one tenant's"),
+    (
+        "FROM deliveries WHERE owner_id = $1 AND state IN ('queued', 'retrying')",
+        "the sender of one bot, which is one tenant's",
+    ),
     ("FROM deliveries WHERE state IN ('queued', 'retrying') GROUP BY class", "a metric"),
     ("FROM files ", "the clean-up works for all; a file's row says whose it is, and the reader is compared with it"),
     ("UPDATE files ", "as above"),

@@ -1,13 +1,16 @@
 //! The command line: what it prints, what it refuses, and that a backup becomes a server again.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use bench::{
     http::Client,
     product::{Launch, SETUP_CODE},
     scene::{self, PASSWORD},
 };
+use model::{SYSTEM_WORKSPACE, World};
 use serde_json::json;
+use store::{Db, DbConfig};
+use testkit::{ManualClock, SeededEntropy};
 
 use crate::place::{Place, binary};
 
@@ -143,6 +146,27 @@ async fn two_servers_on_one_data_folder_are_refused() {
     assert!(!second.status.success());
     assert!(second.output.contains("in use by another process"), "{}", second.output);
     assert_eq!(first.client().get("/ready").await.status, 200, "the first one goes on");
+}
+
+#[tokio::test]
+async fn data_of_a_newer_version_is_refused_and_stays_as_it_is() {
+    let place = Place::new();
+    drop(place.serve().start().await);
+    let config = match place.database() {
+        Some(url) => DbConfig::postgres(place.folder().join("data"), url),
+        None => DbConfig::sqlite(place.folder().join("data")),
+    };
+    let world = World::new(Arc::new(ManualClock::default()), Arc::new(SeededEntropy::new(1)));
+    let db = Db::open(config, world).await.expect("the server has let it go");
+    let sql = "INSERT INTO schema_migrations (version, name, applied_at) VALUES (9999, 'from the future', 0)";
+    let written: Result<u64, store::Error> = db.write_essential(SYSTEM_WORKSPACE, move |tx| tx.exec(sql, &[])).await;
+    assert_eq!(written, Ok(1));
+    db.close().await;
+    for command in [&["serve", "--set", "listen=127.0.0.1:0"][..], &["doctor"], &["backup", "file"]] {
+        let refused = place.command(command).await;
+        assert!(!refused.status.success(), "{command:?}");
+        assert!(refused.output.contains("version 9999"), "{command:?}: {}", refused.output);
+    }
 }
 
 #[tokio::test]

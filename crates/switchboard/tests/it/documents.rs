@@ -31,6 +31,28 @@ fn every_test_that_the_architecture_names_exists() {
     assert!(missing.is_empty(), "no such tests: {missing:#?}");
 }
 
+/// `kit::it live::some_test` as the crate and the name; nothing for what names no test.
+fn test_of(quoted: &str) -> Option<(&str, &str)> {
+    let (place, path) = quoted.split_once(' ')?;
+    let name = place.strip_suffix("::it").or(place.strip_suffix("::unit"))?;
+    Some((name, path.rsplit("::").next()?)).filter(|(name, _)| *name != "crate")
+}
+
+#[test]
+fn every_test_that_the_list_of_rules_names_exists() {
+    let quoted = quoted(&document("invariants.md"));
+    let named: Vec<_> = quoted.iter().filter_map(|it| test_of(it)).collect();
+    assert!(named.len() > 100, "the document names tests: {}", named.len());
+    let files: Vec<_> = rust_files().into_iter().map(|path| (read(&path), path)).collect();
+    let exists = |of: &str, name: &str| {
+        let definition = format!("fn {name}(");
+        let is_of = |path: &PathBuf| path.components().any(|it| it.as_os_str() == of);
+        files.iter().any(|(text, path)| is_of(path) && text.contains(&definition))
+    };
+    let missing: Vec<_> = named.iter().filter(|(of, name)| !exists(of, name)).collect();
+    assert!(missing.is_empty(), "no such tests: {missing:#?}");
+}
+
 /// The codes that stand as literals in calls of `Problem`'s constructors, in the crates that the binary is made of.
 fn codes() -> BTreeSet<String> {
     let parts = &crates("dependencies")["switchboard"];

@@ -611,7 +611,11 @@ export interface paths {
     delete?: never;
     options?: never;
     head?: never;
-    /** Changes the name under which others see the person. */
+    /**
+     * Changes the name under which others see the person.
+     * @description The name is a fact of the person, and each of his workspaces hears of it in a transaction of its own; the one that asks
+     *     comes last, with the answer. A crash in between costs only that open pages show the old name until they are loaded again.
+     */
     patch: operations['update_me'];
     trace?: never;
   };
@@ -642,11 +646,14 @@ export interface paths {
     get?: never;
     put?: never;
     post?: never;
-    /** Ends a membership. The person keeps his account, and his other workspaces. */
+    /** Ends a membership, and takes back whom he invited. The person keeps his account, and his other workspaces. */
     delete: operations['remove_member'];
     options?: never;
     head?: never;
-    /** Gives a member another role. His access tokens end and his live streams close, so that it takes effect at once. */
+    /**
+     * Gives a member another role. His access tokens end and his live streams close, so that it takes effect at once; what he
+     *     invited to and could not grant any more is taken back.
+     */
     patch: operations['change_role'];
     trace?: never;
   };

@@ -57,17 +57,9 @@ describe('the layout of a thread', () => {
       null,
     );
     const shape = days.map((day) =>
-      day.blocks.map((block) => (block.kind === 'message' ? [block.first, block.last] : block.kind)),
+      day.blocks.map((block) => (block.kind === 'message' ? block.first : block.kind)),
     );
-    expect(shape).toEqual([
-      [
-        [true, false],
-        [false, true],
-        [true, true],
-        [true, true],
-      ],
-      [[true, true]],
-    ]);
+    expect(shape).toEqual([[true, false, true, true], [true]]);
   });
 
   test('puts the divider before the first unread message and splits its group there', () => {
@@ -81,7 +73,6 @@ describe('the layout of a thread', () => {
       'message',
       'message',
     ]);
-    expect(day?.blocks[0]).toMatchObject({ last: true });
     expect(day?.blocks[2]).toMatchObject({ first: true });
   });
 

@@ -4,7 +4,7 @@ import { dayKey } from '$lib/util/time';
 /** What stands below a day's heading, top to bottom. */
 export type Block =
   | { kind: 'unread'; key: string; count: number }
-  | { kind: 'message'; key: string; message: Message; first: boolean; last: boolean };
+  | { kind: 'message'; key: string; message: Message; first: boolean };
 
 export interface Day {
   key: string;
@@ -22,13 +22,12 @@ const GROUP_MS = 5 * 60_000;
 
 /**
  * Lays a thread out: days, one divider before the unread messages, and runs of messages of one author within five
- * minutes drawn as a group (`first` carries the name, `last` the tail).
+ * minutes drawn as a group, whose `first` carries the name.
  */
 export function layOut(messages: readonly Message[], unreadFrom: UnreadFrom | null): Day[] {
   const days: Day[] = [];
   messages.forEach((message, i) => {
     const before = messages[i - 1];
-    const after = messages[i + 1];
     let day = days.at(-1);
     if (!day || !before || dayKey(before.created_at) !== dayKey(message.created_at)) {
       day = { key: `day ${message.id}`, at: message.created_at, blocks: [] };
@@ -37,8 +36,7 @@ export function layOut(messages: readonly Message[], unreadFrom: UnreadFrom | nu
     const divided = unreadFrom?.seq === message.seq;
     if (divided) day.blocks.push({ kind: 'unread', key: 'unread', count: unreadFrom.count });
     const first = divided || !before || !together(before, message);
-    const last = !after || unreadFrom?.seq === after.seq || !together(message, after);
-    day.blocks.push({ kind: 'message', key: message.id, message, first, last });
+    day.blocks.push({ kind: 'message', key: message.id, message, first });
   });
   return days;
 }
