@@ -47,10 +47,10 @@ impl Default for HttpConfig {
 }
 
 impl HttpConfig {
-    /// Whether people reach the server over TLS, so that cookies must be `Secure`.
+    /// Whether people reach the server over TLS, so that cookies must be `Secure`: unless the public URL says plain HTTP.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.public_url.starts_with("https://")
+        !self.public_url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
     }
 
     /// Whether a page of `origin` is one of ours or of the configured ones.
@@ -156,6 +156,13 @@ mod tests {
         for text in ["10.0.0.0/33", "ten", "10.0.0.0/", "::/129", "10.0.0.0/-1"] {
             assert!(text.parse::<Cidr>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn only_a_public_url_of_plain_http_makes_insecure_cookies() {
+        let is_https = |url: &str| HttpConfig { public_url: url.to_owned(), ..HttpConfig::default() }.is_https();
+        assert!(is_https("https://desk.example") && is_https("HTTPS://desk.example") && is_https("desk.example"));
+        assert!(!is_https("http://127.0.0.1:8080") && !is_https("HTTP://desk.example"));
     }
 
     #[test]
