@@ -19,10 +19,10 @@ test('a killed server is noticed, and after its restart nothing is lost and noth
 
   await server.start();
   await expect(desk.banner).toHaveCount(0, { timeout: 30_000 });
+  await sandbox.expectSent('Written while it was down');
   await amira.says('After the crash');
   await expect(desk.message('After the crash')).toBeVisible();
   await expect(desk.message('Before the crash')).toHaveCount(1);
-  await sandbox.expectSent('Written while it was down');
   await expect(desk.message('Written while it was down')).toHaveCount(1);
   await expect(desk.delivery('sent')).toHaveCount(2);
 });

@@ -54,7 +54,7 @@ sections! {
     }
     Limits { per_address: u32, per_user: u32, per_key: u32, streams_per_user: usize, }
     Telegram { api_url: String, poll_seconds: u64, request_seconds: u64, in_flight: usize, }
-    Sandbox { enabled: bool, listen: String, public: bool, journal: PathBuf, }
+    Sandbox { enabled: bool, offer: bool, listen: String, public: bool, journal: PathBuf, }
     Backup { every_hours: u64, keep: usize, folder: PathBuf, }
     Retention { log_days: u64, }
     Log { level: String, format: LogFormat, }

@@ -19,7 +19,7 @@ pub(crate) struct Parts {
     pub(crate) keys: KeyRing,
     pub(crate) public_url: String,
     pub(crate) setup_code: identity::SetupCode,
-    pub(crate) sandbox: Option<(String, Arc<dyn SandboxControl>)>,
+    pub(crate) sandbox: Option<Arc<dyn SandboxControl>>,
 }
 
 /// The system's clock and randomness.
@@ -35,8 +35,7 @@ pub(crate) async fn build(config: &Config, parts: Parts) -> anyhow::Result<(Hub,
     let Parts { db, world, keys, public_url, setup_code, sandbox } = parts;
     let chats = Chats::new(Arc::new(Desk)).with_courier(Arc::new(telegram::Courier));
     let has_sandbox = sandbox.is_some();
-    let telegram =
-        Telegram::new(telegram_config(config, &public_url, sandbox.as_ref()), chats.clone(), sandbox.map(|it| it.1))?;
+    let telegram = Telegram::new(telegram_config(config, &public_url), chats.clone(), sandbox)?;
     let identity = Identity::new(
         db.clone(),
         keys.clone(),
@@ -71,18 +70,13 @@ fn sandbox_starter(telegram: Telegram) -> SandboxStarter {
     })
 }
 
-fn telegram_config(
-    config: &Config,
-    public_url: &str,
-    sandbox: Option<&(String, Arc<dyn SandboxControl>)>,
-) -> TelegramConfig {
+fn telegram_config(config: &Config, public_url: &str) -> TelegramConfig {
     let seconds = std::time::Duration::from_secs;
     let Config { telegram: set, .. } = config;
     // Longer than a poll or a send with its margin (RULES 8.3) even when a third of it is over, which is when it is renewed.
     let lease = (set.poll_seconds + set.request_seconds).max(2 * (set.request_seconds + 5));
     let mut telegram = TelegramConfig {
         api_url: config.telegram.api_url.trim_end_matches('/').to_owned(),
-        sandbox_url: sandbox.map(|(url, _)| url.clone()),
         // Telegram only calls HTTPS addresses; the sandbox calls any.
         webhook_base: Some(public_url.to_owned()),
         poll_timeout: seconds(config.telegram.poll_seconds),

@@ -1,5 +1,6 @@
 //! Switchboard: the binary. What it runs is in `features.rs`; what it can be told is in `config.default.toml`.
 
+mod beside;
 mod cli;
 mod config;
 mod doctor;

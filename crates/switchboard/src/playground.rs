@@ -1,12 +1,9 @@
-//! The sandbox beside the server, or alone.
+//! A sandbox that listens, and `switchboard sandbox`, which runs one alone.
 
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
-use kit::BoxFuture;
-use model::Secret;
 use sandbox::{Sandbox, SandboxConfig};
-use telegram::{SandboxBot, SandboxControl};
 use tokio::net::TcpListener;
 
 use crate::config::Config;
@@ -56,37 +53,16 @@ impl Playground {
         }
         Ok(format!("sandbox on {}/play?key={}", self.url(), self.sandbox.play_key()?))
     }
-
-    /// What the Telegram feature needs of it.
-    pub(crate) fn control(&self) -> Control {
-        Control { sandbox: self.sandbox.clone(), url: self.url() }
-    }
-}
-
-/// Makes bots in the sandbox.
-pub(crate) struct Control {
-    sandbox: Sandbox,
-    url: String,
-}
-
-impl SandboxControl for Control {
-    fn create_bot(&self, name: String) -> BoxFuture<'_, Result<SandboxBot, String>> {
-        let made = self.sandbox.create_bot(&name, None).map_err(|e| e.to_string());
-        Box::pin(std::future::ready(made.map(|bot| SandboxBot { token: Secret::new(bot.token) })))
-    }
-
-    fn play_url(&self, username: &str) -> String {
-        format!("{}/play/{username}", self.url)
-    }
 }
 
 /// `switchboard sandbox`: a sandbox without a server, for tests and other bots.
 pub(crate) async fn run_alone(config: Config, listen: Option<String>) -> anyhow::Result<()> {
     crate::logging::start(&config.log)?;
+    let stop = crate::serve::Stop::listen()?;
     let listen = listen.unwrap_or_else(|| config.sandbox.listen.clone());
     let playground = Playground::open(&config, &listen).await?;
     println!("{}", playground.announcement()?);
-    Ok(playground.sandbox.serve(playground.listener, crate::serve::asked_to_stop()).await?)
+    Ok(playground.sandbox.serve(playground.listener, stop.asked()).await?)
 }
 
 #[cfg(test)]

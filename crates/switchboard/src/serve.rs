@@ -9,14 +9,13 @@ use model::{SYSTEM_WORKSPACE, Secret, World};
 use store::{Db, Error};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    sync::watch,
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 use crate::{
+    beside::{Beside, is_offered},
     config::Config,
     features::{self, Parts},
-    playground::Playground,
 };
 
 /// Where the database remembers which master key it was made with; a backup carries it.
@@ -25,16 +24,17 @@ const KEY_CHECK: &str = "key_check";
 /// Runs the server.
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     crate::logging::start(&config.log)?;
+    let stop = Stop::listen()?;
     let world = features::system_world();
     let db = open_database(&config, world.clone()).await?;
     let keys = open_keys(&config, &db, world.clone()).await?;
     let listener = bind(&config.listen).await?;
     let address = listener.local_addr()?;
     let public_url = public_url(&config, address);
-    let playground = open_playground(&config).await?;
+    let beside = is_offered(&config, address).then(|| Beside::new(config.clone(), db.clone()));
     let (setup_code, shown_code) = setup_code(&config, &world)?;
     let parts = Parts {
-        sandbox: playground.as_ref().map(|it| (it.url(), Arc::new(it.control()) as _)),
+        sandbox: beside.clone().map(|it| Arc::new(it) as _),
         public_url: public_url.clone(),
         setup_code,
         keys,
@@ -43,14 +43,14 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     };
     let (hub, features, identity) = features::build(&config, parts).await?;
 
-    let (stop, _) = watch::channel(false);
-    let sandbox = playground.map(|it| announce_and_serve(it, stop.subscribe())).transpose()?;
+    if let Some(beside) = &beside {
+        beside.start_if_wanted().await?;
+    }
     announce(address, &public_url, &identity, &shown_code).await?;
-    kit::serve(hub, features, listener, asked_to_stop()).await?;
+    kit::serve(hub, features, listener, stop.asked()).await?;
     // Only now: what was in flight could still reach the sandbox.
-    stop.send_replace(true);
-    if let Some(sandbox) = sandbox {
-        sandbox.await??;
+    if let Some(beside) = &beside {
+        beside.stop().await?;
     }
     db.close().await;
     Ok(())
@@ -113,23 +113,6 @@ fn setup_code(config: &Config, world: &World) -> anyhow::Result<(SetupCode, Secr
     Ok((SetupCode::given(given)?, given.clone()))
 }
 
-async fn open_playground(config: &Config) -> anyhow::Result<Option<Playground>> {
-    if !config.sandbox.enabled {
-        return Ok(None);
-    }
-    Playground::open(config, &config.sandbox.listen).await.map(Some)
-}
-
-type Serving = tokio::task::JoinHandle<std::io::Result<()>>;
-
-fn announce_and_serve(playground: Playground, mut stop: watch::Receiver<bool>) -> std::io::Result<Serving> {
-    println!("{}", playground.announcement()?);
-    Ok(tokio::spawn(playground.sandbox.serve(playground.listener, async move {
-        // An error means that the sender is gone, which is a stop as well.
-        drop(stop.wait_for(|stop| *stop).await);
-    })))
-}
-
 /// The lines that a person, or a script, reads. The setup link goes to the terminal only, never to the log.
 async fn announce(address: SocketAddr, public_url: &str, identity: &Identity, code: &Secret) -> anyhow::Result<()> {
     println!("listening on http://{address}");
@@ -142,17 +125,23 @@ async fn announce(address: SocketAddr, public_url: &str, identity: &Identity, co
     Ok(())
 }
 
-/// Resolves when the process is asked to end.
-pub(crate) async fn asked_to_stop() {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => drop(signals.recv().await),
-            Err(_) => std::future::pending().await,
+/// What asks the process to end. It listens from the moment that it is made, so a stop during the start is orderly too.
+pub(crate) struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Resolves when the process is asked to end.
+    pub(crate) async fn asked(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
     }
 }
 

@@ -6,14 +6,14 @@ use kit::BoxFuture;
 use model::Secret;
 use net::Settings;
 
-use crate::{model::Api, out::budgets::Budgets};
+use crate::out::budgets::Budgets;
 
 /// Settings of the feature. Addresses come from here only, never from a request.
 #[derive(Debug, Clone)]
 pub struct TelegramConfig {
     /// The Bot API server, without a slash at the end.
     pub api_url: String,
-    /// The sandbox's Bot API server, when one runs.
+    /// The sandbox's Bot API server, when it is another process's; see [`SandboxControl::api_url`] for our own.
     pub sandbox_url: Option<String>,
     /// The address under which Telegram reaches this server for webhooks; without it bots can only poll.
     pub webhook_base: Option<String>,
@@ -45,14 +45,6 @@ impl Default for TelegramConfig {
 }
 
 impl TelegramConfig {
-    /// The Bot API server of this kind; `None` when no sandbox runs.
-    pub(crate) fn address(&self, api: Api) -> Option<&str> {
-        match api {
-            Api::Telegram => Some(&self.api_url),
-            Api::Sandbox => self.sandbox_url.as_deref(),
-        }
-    }
-
     /// A send may start only while the lease outlasts it by this much (RULES 8.3).
     pub(crate) fn send_margin(&self) -> Duration {
         self.http.request_timeout + Duration::from_secs(5)
@@ -73,8 +65,13 @@ pub struct SandboxBot {
 
 /// What the feature needs from a sandbox in the same process; the binary implements it.
 pub trait SandboxControl: Send + Sync + 'static {
-    /// Makes a bot with this name.
+    /// Makes a bot with this name, and starts the sandbox first if it does not run yet.
     fn create_bot(&self, name: String) -> BoxFuture<'_, Result<SandboxBot, String>>;
+
+    /// The address of its Bot API, once it runs.
+    fn api_url(&self) -> Option<String> {
+        None
+    }
 
     /// The page on which one plays a customer of the bot with this username.
     fn play_url(&self, username: &str) -> String;

@@ -105,9 +105,13 @@ impl Telegram {
         self.0.breakers[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The client for a token; `None` when its Bot API server is not configured.
+    /// The client for a token; `None` when it is for a sandbox and none runs.
     pub(crate) fn bot_api(&self, api: Api, token: Secret) -> Option<BotApi> {
-        self.0.config.address(api).map(|base| BotApi::new(self.0.http.clone(), base, token))
+        let base = match api {
+            Api::Telegram => Some(self.config().api_url.clone()),
+            Api::Sandbox => self.config().sandbox_url.clone().or_else(|| self.sandbox()?.api_url()),
+        };
+        base.map(|base| BotApi::new(self.0.http.clone(), &base, token))
     }
 
     /// A bot as clients see it.

@@ -26,7 +26,7 @@ async fn a_plain_run_prints_its_address_and_a_setup_link_and_serves_a_page() {
     let shown = product.client().get("/setup").await;
     assert_eq!(shown.status, 200);
     assert!(shown.header("content-type").starts_with("text/html"));
-    assert_eq!(product.client().get("/api/v1/setup").await.expect(200), json!({ "needed": true, "sandbox": false }));
+    assert_eq!(product.client().get("/api/v1/setup").await.expect(200), json!({ "needed": true, "sandbox": true }));
 
     let body = json!({ "code": code, "workspace": "W", "name": "N", "email": "n@w.test", "password": PASSWORD });
     let _ = product.client().post("/api/v1/setup", &body).await.expect(201);
@@ -34,6 +34,36 @@ async fn a_plain_run_prints_its_address_and_a_setup_link_and_serves_a_page() {
     let ended = product.stop().await;
     assert!(ended.status.success(), "{}", ended.output);
     assert_eq!(ended.output.matches(code).count(), 1, "the code is printed once and not logged");
+}
+
+#[tokio::test]
+async fn a_sandbox_that_is_chosen_at_setup_starts_then_and_again_with_the_server() {
+    let place = Place::new();
+    let launch = Launch::new(binary(), place.folder(), &[]).database(place.database().as_deref());
+    let launch = launch.set("listen", "127.0.0.1:0").set("sandbox.listen", "127.0.0.1:0");
+    let product = launch.start().await;
+    let link = product.line("setup: ").await;
+    let code = link.split_once('#').expect("the code is a fragment").1;
+    let body = json!({ "code": code, "workspace": "W", "name": "N", "email": "n@w.test", "password": PASSWORD, "sandbox": true });
+    let signed_in = product.client().post("/api/v1/setup", &body).await.expect(201);
+    let client = product.client().with(signed_in["access_token"].as_str().expect("a token"));
+    let bots = client.get("/api/v1/bots").await.expect(200);
+    let page = bots["items"][0]["play_url"].as_str().expect("a page on which one plays the customer");
+    assert!(page.starts_with(&product.line("sandbox on ").await), "{page}");
+    assert!(product.stop().await.status.success());
+
+    let again = launch.start().await;
+    assert!(again.line("sandbox on ").await.starts_with("http://127.0.0.1:"));
+    assert!(again.stop().await.status.success());
+}
+
+#[tokio::test]
+async fn a_server_that_others_reach_offers_no_sandbox() {
+    let place = Place::new();
+    let launch = Launch::new(binary(), place.folder(), &[]).database(place.database().as_deref());
+    let product = launch.set("listen", "127.0.0.1:0").set("public_url", "https://desk.example.test").start().await;
+    assert_eq!(product.client().get("/api/v1/setup").await.expect(200), json!({ "needed": true, "sandbox": false }));
+    assert!(product.stop().await.status.success());
 }
 
 #[tokio::test]

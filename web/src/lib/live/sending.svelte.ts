@@ -13,6 +13,9 @@ const STORE = 'sb.unsent';
 /** Sends of one conversation go out one after the other, so that they arrive in the order they were written. */
 const lines = new Map<string, Promise<void>>();
 
+/** Ends the pauses between attempts. */
+const resting = new Set<() => void>();
+
 /** Shows the message at once and sends it; the confirmed one takes its place by the idempotency key. */
 export function send(conversationId: string, text: string, note: boolean, force = false): void {
   const messages = hub.state.threads.get(conversationId)?.messages ?? [];
@@ -68,12 +71,25 @@ async function deliver(key: string): Promise<void> {
       const problem = error instanceof ApiProblem ? error : null;
       if (problem?.transient && attempt < ATTEMPTS) {
         const pause = problem.retryAfter ? problem.retryAfter * 1000 : backoff(attempt, Math.random);
-        await new Promise((resolve) => setTimeout(resolve, pause));
+        await rest(pause);
         continue;
       }
       return fail(pending, error);
     }
   }
+}
+
+/** Waits, but no longer than until the stream is back: then the server is there again. */
+function rest(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      clearTimeout(timer);
+      resting.delete(wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, ms);
+    resting.add(wake);
+  });
 }
 
 async function post(pending: Pending): Promise<void> {
@@ -113,6 +129,7 @@ function fail(pending: Pending, error: unknown): void {
 export function keepUnsent(): () => void {
   restore();
   const offLive = hub.onLiveAgain(() => {
+    for (const wake of resting) wake();
     for (const pending of hub.state.pending) {
       if (pending.state === 'failed' && pending.code === 'network') sendAgain(pending);
     }
