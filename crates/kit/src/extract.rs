@@ -213,7 +213,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         ));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| json_problem(&error))?;
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| json_problem(&error, body))?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(value)
 }
@@ -230,16 +230,19 @@ fn mentions_nul(body: &[u8]) -> bool {
     false
 }
 
-fn json_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+fn json_problem(error: &serde_path_to_error::Error<serde_json::Error>, body: &[u8]) -> Problem {
     let inner = error.inner();
-    if !inner.is_data() {
+    // A number where a name of a list belongs is reported as bad syntax, although the JSON is good.
+    let is_json = inner.is_data() || serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    if !is_json {
         return malformed(inner);
     }
+    let reason = if inner.is_data() { inner.to_string() } else { "another kind of value is expected".to_owned() };
     let field = error.path().to_string();
     if field == "." {
-        return Problem::invalid("wrong_type", format!("The body is not what is expected here: {inner}."));
+        return Problem::invalid("wrong_type", format!("The body is not what is expected here: {reason}."));
     }
-    Problem::invalid_field(field.clone(), "wrong_type", format!("The field {field} cannot be read: {inner}."))
+    Problem::invalid_field(field.clone(), "wrong_type", format!("The field {field} cannot be read: {reason}."))
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {

@@ -116,6 +116,7 @@ async fn resolving_shows_in_counts_and_the_next_message_reopens() {
     office.write("7", 2, "One more thing").await;
     assert_eq!(owner.get(&path).await.expect(200).json["status"], "open");
     assert_eq!(owner.patch(&path, json!({ "status": "snoozed" })).await.expect(422).json["code"], "wrong_type");
+    assert_eq!(owner.patch(&path, json!({ "status": 5 })).await.expect(422).json["code"], "wrong_type");
     office.close().await;
 }
 
